@@ -1,0 +1,35 @@
+//! What can be done with the account's devices.
+
+use clap::Subcommand;
+
+use super::PasswordSource;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceAction {
+    /// Show them (this is also what happens without an action)
+    List,
+    /// Let the device join that asks to
+    Confirm {
+        /// The code that it shows
+        code: String,
+    },
+    /// Refuse the device that asks to join, or stop an eviction
+    Reject {
+        /// The code that is shown; without it: whichever asks
+        code: Option<String>,
+    },
+    /// Remove a device: it ends, and every key that it shared is replaced. Takes the account's password
+    Remove {
+        /// Its name, or the beginning of its id
+        device: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Give a device another name; only your own devices see it
+    Rename {
+        /// Its name, or the beginning of its id
+        device: String,
+        /// The new name
+        name: String,
+    },
+}
