@@ -1,7 +1,8 @@
 //! First contact, receipts, order, other devices, notes.
 
 use wheesht_core::api::{
-    ContactState, ConversationId, ErrorCode, EventKind, MessageState, Notice, Request, Response, Who as Whom,
+    ContactState, ConversationId, ErrorCode, EventKind, FailReason, MessageState, Notice, Request, Response,
+    Who as Whom,
 };
 use wheesht_tests::stage::Stage;
 
@@ -217,7 +218,12 @@ fn blocked_and_deleted_people_are_not_heard() {
     stage.ask(bob, Request::DeleteContact { who: Whom::Id(alice_id) }).unwrap();
     assert!(conversations(&mut stage, bob).is_empty());
     assert!(texts(&mut stage, bob, alice_id).is_empty());
-    assert_eq!(history(&mut stage, alice, bob_id).last().unwrap().state, Some(MessageState::Sent));
+    // DEV-17: no other contact has to learn Bob's new address, so the old one closed at once. It looks as if he were away.
+    let last = |stage: &mut Stage| history(stage, alice, bob_id).last().unwrap().state.clone();
+    assert_eq!(last(&mut stage), Some(MessageState::Pending));
+    stage.advance(31 * 24 * 60 * MINUTE);
+    assert_eq!(last(&mut stage), Some(MessageState::Failed { reason: FailReason::AwayTooLong }));
+    assert!(texts(&mut stage, bob, alice_id).is_empty());
 }
 
 #[test]
