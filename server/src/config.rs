@@ -6,6 +6,9 @@ use wheesht_core::proto::limits::{BLOB_LIFETIME_MS, ENVELOPE_LIFETIME_MS};
 
 use crate::service::{Limits, Witness};
 
+/// What a start, and deleting, need on a disk that is otherwise full, and some more for the system beside it.
+const DISK_RESERVE: u64 = 256 << 20;
+
 /// How a relay is set up. [`Config::new`] gives the defaults, which need nothing but a directory.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -26,6 +29,8 @@ pub struct Config {
     pub envelope_lifetime: Duration,
     /// Bytes of blobs kept at most, all accounts together.
     pub blob_space: u64,
+    /// Bytes of the disk that stay free: below, nothing more is taken in.
+    pub disk_reserve: u64,
     /// How long a blob is kept.
     pub blob_lifetime: Duration,
     /// REL-19: where the operator's monitoring finds figures: a loopback address.
@@ -92,6 +97,7 @@ impl Config {
             eviction_grace: Duration::from_secs(10 * 60),
             envelope_lifetime: Duration::from_millis(ENVELOPE_LIFETIME_MS),
             blob_space: 64 << 30,
+            disk_reserve: DISK_RESERVE,
             blob_lifetime: Duration::from_millis(BLOB_LIFETIME_MS),
             metrics: None,
             log_identities: false,

@@ -61,6 +61,10 @@ struct Options {
     #[arg(long, value_name = "SIZE", value_parser = size, env = "WHEESHT_RELAY_BLOB_SPACE", default_value = "64G")]
     blob_space: u64,
 
+    /// Room on the disk that stays free; below, nothing more is taken in (0, 512M, 2G)
+    #[arg(long, value_name = "SIZE", value_parser = size, env = "WHEESHT_RELAY_DISK_RESERVE", default_value = "256M")]
+    disk_reserve: u64,
+
     /// The largest blob: 2G at most. 0: take none
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2G")]
     max_blob: u64,
@@ -101,6 +105,7 @@ impl Options {
             eviction_grace: self.eviction_grace,
             envelope_lifetime: self.envelope_lifetime,
             blob_space: self.blob_space,
+            disk_reserve: self.disk_reserve,
             blob_lifetime: self.blob_lifetime,
             metrics: self.metrics,
             limits: Limits { max_blob: self.max_blob.min(MAX_BLOB), ..Limits::default() },

@@ -16,6 +16,7 @@ use wheesht_core::proto::{
     ids::EnvelopeId,
     relay::{self, ErrorCode, client_frame::Body as Frame},
 };
+use wheesht_relay::service::Rate;
 
 /// The code of an address that took the envelope.
 const TAKEN: ErrorCode = ErrorCode::Unspecified;
@@ -42,6 +43,18 @@ async fn an_envelope_goes_from_anyone_to_the_device_and_is_gone_when_acked_rel_5
     let ack = |count, length| Frame::Ack(relay::Ack { envelope_ids: vec![vec![0; length]; count] });
     assert_eq!(device.ask(ack(1001, 16)).await.err(), Some(ErrorCode::TooLarge));
     assert_eq!(device.ask(ack(1, 15)).await.err(), Some(ErrorCode::Malformed));
+}
+
+#[tokio::test]
+async fn acks_of_nothing_are_limited_rel_20() {
+    let relay = TestRelay::start_with(|config| config.limits.idle_acks = Rate::new(100, 1)).await;
+    let (_, mut device) = relay.registered("alice", 1).await;
+    let ack = |number: u8| {
+        let id = |n: u8| [[number; 8], [n; 8]].concat();
+        Frame::Ack(relay::Ack { envelope_ids: (0..60).map(id).collect() })
+    };
+    device.ask(ack(1)).await.unwrap();
+    assert_eq!(device.ask(ack(2)).await.err(), Some(ErrorCode::RateLimited));
 }
 
 #[tokio::test]

@@ -129,6 +129,13 @@ async fn silence_ends_a_connection_rel_14() {
     // A WebSocket without a hello.
     let mut silent = Client::connect_silently(relay.running()).await;
     assert_eq!(last_word(&mut silent).await, Some(ErrorCode::Unavailable));
+    // One that says a lot, but no hello.
+    let mut evasive = Client::connect_silently(relay.running()).await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while tokio::time::timeout(Duration::from_millis(50), evasive.read_one()).await != Ok(false) {
+        assert!(std::time::Instant::now() < deadline, "it gained time");
+        evasive.send(Frame::Credit(relay::Credit { envelopes: 1 })).await;
+    }
     // One that pings stays, one that doesn't goes.
     let (mut lively, mut idle) = (relay.connect().await, relay.connect().await);
     for _ in 0..5 {

@@ -118,6 +118,20 @@ async fn a_device_is_added_when_an_existing_one_confirms_rel_60_rel_61_rel_63() 
 }
 
 #[tokio::test]
+async fn the_same_proposal_again_and_again_is_limited_rel_20() {
+    let mut scene = Scene::new(Duration::from_secs(600)).await;
+    let second = scene.alice.new_device();
+    let draft = scene.adding(&second);
+    let mut refused = None;
+    for _ in 0..100 {
+        if let Err(code) = scene.propose(&draft, ROOT_VAULT).await {
+            refused.get_or_insert(code);
+        }
+    }
+    assert_eq!(refused, Some(ErrorCode::RateLimited));
+}
+
+#[tokio::test]
 async fn a_proposal_can_be_rejected_withdrawn_and_replaced_rel_64() {
     let mut scene = Scene::new(Duration::from_secs(600)).await;
     let second = scene.alice.new_device();

@@ -109,3 +109,28 @@ fn a_torn_beginning_is_as_none_rel_71() {
     store.append(&id(1), 0, b"a").unwrap();
     store.finish(&id(1), &hash(b"a")).unwrap();
 }
+
+/// An upload is begun without a sync: a power cut may leave a file of zeros, or of half a header.
+#[test]
+fn a_torn_file_keeps_nothing_else_from_being_kept_rel_71() {
+    let directory = TempDir::new().unwrap();
+    let open = || BlobDirectory::open(&directory.path().join("blobs"), CAPACITY).unwrap();
+    let store = open();
+    store.begin(&id(1), &upload(3)).unwrap();
+    store.append(&id(1), 0, b"abc").unwrap();
+    store.finish(&id(1), &hash(b"abc")).unwrap();
+    for (number, torn) in [(2, &[0; 200][..]), (3, b"half")] {
+        let shelf = directory.path().join("blobs").join(format!("{number:02x}"));
+        std::fs::create_dir(&shelf).unwrap();
+        std::fs::write(shelf.join(format!("{}.part", id(number))), torn).unwrap();
+    }
+    let shelf = directory.path().join("blobs").join("04");
+    std::fs::create_dir(&shelf).unwrap();
+    std::fs::write(shelf.join(id(4).to_string()), [7; 500]).unwrap();
+    let store = open();
+    assert_eq!((store.used(), store.read(&id(1), 0, 3).unwrap()), (3, b"abc".to_vec()));
+    for number in [2, 3] {
+        store.begin(&id(number), &upload(1)).unwrap();
+    }
+    assert!(matches!(store.find(&id(4)), Err(BlobError::Io(_))));
+}

@@ -38,12 +38,19 @@ impl BlobDirectory {
         make_private(directory)?;
         let store = Self { directory: directory.to_owned(), capacity, used: Mutex::default() };
         let mut used = 0_u64;
-        store.walk(|id, _| {
-            if let Some(stored) = store.find(id)? {
-                used += stored.upload.length;
+        let mut strange = 0_u64;
+        store.walk(|id, finished| {
+            match store.read_header(id, finished) {
+                Ok(Some((_, stored))) => used += stored.upload.length,
+                Ok(None) => {}
+                // Torn by a power cut, or not readable any more: that must not keep the relay from its messages.
+                Err(_) => strange += 1,
             }
             Ok(())
         })?;
+        if strange > 0 {
+            tracing::warn!(files = strange, "some files among the blobs can't be read; they are left alone");
+        }
         *store.lock() = used;
         Ok(store)
     }
@@ -77,7 +84,12 @@ impl BlobDirectory {
             Err(error) => return Err(error.into()),
         }
         let Some(upload) = decode(&header) else {
-            return Err(io::Error::new(ErrorKind::InvalidData, "a file of another kind").into());
+            // An upload is begun without a sync, so a power cut may leave its length without its bytes. It never was one.
+            return if finished {
+                Err(io::Error::new(ErrorKind::InvalidData, "a file of another kind").into())
+            } else {
+                Ok(None)
+            };
         };
         let have = file.metadata()?.len().saturating_sub(HEADER);
         Ok(Some((file, Stored { upload, have, finished })))

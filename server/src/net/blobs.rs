@@ -39,6 +39,7 @@ use wheesht_core::{
 use super::{
     admission::{Admission, Permit},
     listener::{Peer, Shared},
+    room::Room,
     writer::{Input, clock},
 };
 use crate::{
@@ -74,16 +75,23 @@ pub(super) struct Blobs {
     busy: Mutex<HashSet<BlobId>>,
     transfers: Admission,
     lifetime_ms: u64,
+    room: Arc<Room>,
     metrics: Arc<Metrics>,
 }
 
 impl Blobs {
-    pub(super) fn new(store: Arc<dyn BlobStore>, lifetime: Duration, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn BlobStore>,
+        lifetime: Duration,
+        room: Arc<Room>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             store,
             busy: Mutex::default(),
             transfers: Admission::new(TRANSFERS, TRANSFERS_PER_NETWORK),
             lifetime_ms: u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX),
+            room,
             metrics,
         }
     }
@@ -134,6 +142,17 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.blobs.lock().remove(&self.id);
+    }
+}
+
+/// What a request that writes has for itself. The work on the disk holds it too: it goes on when the client has hung up and the
+/// request is dropped, and until it is done it counts, and nobody else writes there.
+#[derive(Clone)]
+struct Turn(#[expect(dead_code, reason = "held, not looked at")] Arc<(Option<Permit>, Hold)>);
+
+impl Turn {
+    fn of(id: BlobId, blobs: &Arc<Blobs>, permit: Option<Permit>) -> Result<Self, Refused> {
+        Ok(Self(Arc::new((permit, Hold::of(id, blobs)?))))
     }
 }
 
@@ -248,7 +267,7 @@ async fn begin(State(shared): Relay, Path(id): Path<String>, headers: HeaderMap)
     if upload.length == 0 {
         return Err(Refused::Malformed("a blob has a length"));
     }
-    let _hold = Hold::of(id, blobs)?;
+    let turn = Turn::of(id, blobs, None)?;
     if let Some(stored) = blobs.run(move |store| store.find(&id)).await? {
         // REL-70: the same again, since the answer was lost.
         let same = Upload { begun: stored.upload.begun, ..upload } == stored.upload;
@@ -259,7 +278,7 @@ async fn begin(State(shared): Relay, Path(id): Path<String>, headers: HeaderMap)
         };
     }
     // REL-75: before the ticket is spent for nothing.
-    if !blobs.store.has_room(upload.length) {
+    if blobs.room.is_low() || !blobs.store.has_room(upload.length) {
         return Err(Refused::NoRoom);
     }
     let (reply, answer) = oneshot::channel();
@@ -270,7 +289,11 @@ async fn begin(State(shared): Relay, Path(id): Path<String>, headers: HeaderMap)
         Ok(false) => return Err(Refused::BadTicket),
         Err(_) => return Err(Refused::Busy),
     }
-    blobs.run(move |store| store.begin(&id, &upload)).await?;
+    let begin = move |store: &dyn BlobStore| {
+        let _turn = turn;
+        store.begin(&id, &upload)
+    };
+    blobs.run(begin).await?;
     Ok((StatusCode::CREATED, at(0)).into_response())
 }
 
@@ -301,15 +324,20 @@ async fn append(
     request: Request,
 ) -> Answer {
     let (id, blobs) = (blob_id(&id)?, Arc::clone(&shared.blobs));
-    let _permit = admit(&shared, peer, request.headers())?;
-    let _hold = Hold::of(id, &blobs)?;
+    let permit = admit(&shared, peer, request.headers())?;
+    let turn = Turn::of(id, &blobs, Some(permit))?;
     let stored = upload_of(&blobs, id, request.headers()).await?;
     let offset = number(request.headers(), OFFSET)?;
     // REL-71
     if stored.finished || stored.have != offset {
         return Err(Refused::At(stored.have));
     }
-    let mut writing = Writing { id, blobs, at: offset, end: stored.upload.length, gathered: Vec::new() };
+    // REL-7
+    if blobs.room.is_low() {
+        return Err(Refused::NoRoom);
+    }
+    let end = stored.upload.length;
+    let mut writing = Writing { id, blobs, turn, at: offset, end, gathered: Vec::new() };
     let mut body = request.into_body().into_data_stream();
     // REL-78
     while let Ok(Some(Ok(part))) = timeout(shared.limits.write_timeout, body.next()).await {
@@ -324,6 +352,7 @@ async fn append(
 struct Writing {
     id: BlobId,
     blobs: Arc<Blobs>,
+    turn: Turn,
     at: u64,
     end: u64,
     gathered: Vec<u8>,
@@ -346,7 +375,12 @@ impl Writing {
         let (id, at, gathered) = (self.id, self.at, std::mem::take(&mut self.gathered));
         self.at += gathered.len() as u64;
         self.blobs.metrics.blob_bytes_in.add(gathered.len() as u64);
-        self.blobs.run(move |store| store.append(&id, at, &gathered)).await
+        let turn = self.turn.clone();
+        let append = move |store: &dyn BlobStore| {
+            let _turn = turn;
+            store.append(&id, at, &gathered)
+        };
+        self.blobs.run(append).await
     }
 }
 
@@ -357,8 +391,7 @@ async fn finish(
     headers: HeaderMap,
 ) -> Answer {
     let (id, blobs) = (blob_id(&id)?, &shared.blobs);
-    let _permit = admit(&shared, peer, &headers)?;
-    let _hold = Hold::of(id, blobs)?;
+    let turn = Turn::of(id, blobs, Some(admit(&shared, peer, &headers)?))?;
     let stored = upload_of(blobs, id, &headers).await?;
     let hash = bytes(&headers, HASH)?;
     if stored.finished {
@@ -368,7 +401,11 @@ async fn finish(
     if stored.have != stored.upload.length {
         return Err(Refused::At(stored.have));
     }
-    blobs.run(move |store| store.finish(&id, &hash)).await?;
+    let finish = move |store: &dyn BlobStore| {
+        let _turn = turn;
+        store.finish(&id, &hash)
+    };
+    blobs.run(finish).await?;
     blobs.metrics.blobs_finished.add(1);
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,6 +1,7 @@
 //! One client's connection: its messages become requests for the writer, and the writer's outputs become messages.
 //!
-//! A client may have so many requests under way; while it has, no more is read from it (REL-11). Answers and pushes are
+//! A client may have so many requests under way; while it has, no more is read from it (REL-11). Not every request is answered,
+//! so what the writer has not taken yet is counted apart. Answers and pushes are
 //! written as they come, gathered into few packets; a client that takes nothing for too long is cut off.
 
 use std::{
@@ -14,7 +15,10 @@ use std::{
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::{SinkExt, StreamExt};
 use prost::{Message as _, bytes::Bytes};
-use tokio::time::timeout;
+use tokio::{
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use wheesht_core::proto::{
     limits::{MAX_FRAME, MAX_IN_FLIGHT},
     relay::{self, ErrorCode, RelayFrame, relay_frame::Body as Reply},
@@ -34,7 +38,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// Bytes gathered before the socket is flushed. Few, since the time that a client has to take something is for these.
 const GATHER: usize = 64 * 1024;
 
-/// Bytes of unanswered requests after which no more is read: two of the largest.
+/// Bytes of unanswered requests, and of their answers where those are large, after which no more is read: two of the largest.
 const MAX_BYTES_IN_FLIGHT: usize = 2 * MAX_FRAME;
 
 /// Whether the connection goes on.
@@ -50,9 +54,11 @@ struct Connection {
     socket: WebSocket,
     shared: Arc<Shared>,
     in_flight: InFlight,
+    /// Room for requests that the writer has not taken yet.
+    queue: Arc<Semaphore>,
 }
 
-/// Requests handed to the writer and not answered, by id, with their lengths.
+/// Requests handed to the writer and not answered, by id, with their lengths and those of large answers.
 #[derive(Default)]
 struct InFlight(Vec<(u64, usize)>);
 
@@ -83,8 +89,13 @@ pub(super) async fn run(socket: WebSocket, peer: IpAddr, permit: Permit, shared:
     let (outlet, mut outputs) = outlet::queue();
     shared.inputs.send(Input::Connect(id, Network::from(peer), outlet));
     let mut stopped = shared.stopped.clone();
-    let mut connection =
-        Connection { id, socket, shared: Arc::clone(&shared), in_flight: InFlight::default() };
+    let mut connection = Connection {
+        id,
+        socket,
+        shared: Arc::clone(&shared),
+        in_flight: InFlight::default(),
+        queue: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+    };
     tokio::select! {
         _ = stopped.wait_for(|stop| *stop == Stop::Now) => {}
         () = connection.serve(&mut outputs) => {}
@@ -104,7 +115,9 @@ impl Connection {
                     Some(output) => self.write(output, outputs).await,
                     None => Next::Close,
                 },
-                message = self.socket.next(), if self.in_flight.has_room() => self.read(message),
+                (message, place) = next(&mut self.socket, &self.queue), if self.in_flight.has_room() => {
+                    self.read(message, place)
+                }
             };
             match next {
                 Next::Continue => {}
@@ -124,9 +137,9 @@ impl Connection {
         }
     }
 
-    fn read(&mut self, message: Option<Result<Message, axum::Error>>) -> Next {
+    fn read(&mut self, message: Option<Result<Message, axum::Error>>, place: Place) -> Next {
         match message {
-            Some(Ok(Message::Binary(bytes))) => self.request(bytes),
+            Some(Ok(Message::Binary(bytes))) => self.request(bytes, place),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Next::Continue,
             Some(Ok(Message::Text(_))) => Next::Refuse(ErrorCode::Malformed, "frames are binary messages"),
             Some(Ok(Message::Close(_))) | None => Next::Close,
@@ -135,15 +148,15 @@ impl Connection {
         }
     }
 
-    fn request(&mut self, bytes: Bytes) -> Next {
+    fn request(&mut self, bytes: Bytes, place: Place) -> Next {
         let length = bytes.len();
         let Ok(request) = Request::decode(bytes) else {
             return Next::Refuse(ErrorCode::Malformed, "not a frame");
         };
         if request.has_reply() {
-            self.in_flight.0.push((request.id, length));
+            self.in_flight.0.push((request.id, length + request.reply_room()));
         }
-        self.shared.inputs.send(Input::Request(self.id, request));
+        self.shared.inputs.send(Input::Request(self.id, request, place));
         Next::Continue
     }
 
@@ -173,7 +186,11 @@ impl Connection {
             self.socket.flush().await.map(|()| Next::Continue)
         };
         // REL-16
-        match timeout(patience, gather).await {
+        let written = timeout(patience, gather).await;
+        if outputs.has_drained() {
+            self.shared.inputs.send(Input::Drained(self.id));
+        }
+        match written {
             Ok(Ok(next)) => next,
             Ok(Err(_)) | Err(_) => Next::Close,
         }
@@ -183,6 +200,18 @@ impl Connection {
         let farewell = Message::Close(Some(CloseFrame { code: close_code::NORMAL, reason: "".into() }));
         let _ = timeout(self.shared.limits.write_timeout, self.socket.send(farewell)).await;
     }
+}
+
+/// A request's place in the writer's queue, until it is taken. The semaphore is never closed.
+pub(super) type Place = Result<OwnedSemaphorePermit, AcquireError>;
+
+/// The next message, once there is a place for it. Nothing is lost if it is not waited for to the end.
+async fn next(
+    socket: &mut WebSocket,
+    queue: &Arc<Semaphore>,
+) -> (Option<Result<Message, axum::Error>>, Place) {
+    let place = Arc::clone(queue).acquire_owned().await;
+    (socket.next().await, place)
 }
 
 fn message(frame: &RelayFrame) -> Bytes {

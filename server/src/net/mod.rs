@@ -15,6 +15,7 @@ mod domain;
 mod listener;
 mod outlet;
 mod patience;
+mod room;
 mod statistics;
 mod tls;
 mod writer;
@@ -34,7 +35,7 @@ use wheesht_core::{
     store::sled::SledBackend,
 };
 
-use self::{admission::Admission, blobs::Blobs, writer::Writer};
+use self::{admission::Admission, blobs::Blobs, room::Room, writer::Writer};
 use crate::{
     blobs::{BlobError, directory::BlobDirectory},
     config::{Certificate, Config},
@@ -66,6 +67,9 @@ pub enum StartError {
     /// Figures are for this machine alone.
     #[error("figures can be had on a loopback address only, and {0} is none")]
     PublicMetrics(SocketAddr),
+    /// The system doesn't tell how much room there is.
+    #[error("can't tell how much room there is on the disk: {0}")]
+    Disk(io::Error),
     /// The system refuses a thread.
     #[error("can't start a thread: {0}")]
     Thread(io::Error),
@@ -145,7 +149,9 @@ impl Relay {
         let (stop, stopped) = watch::channel(Stop::Running);
         let metrics = Arc::<Metrics>::default();
         let store = Arc::new(BlobDirectory::open(&config.data.join("blobs"), config.blob_space)?);
-        let blobs = Arc::new(Blobs::new(store.clone(), config.blob_lifetime, Arc::clone(&metrics)));
+        let room = Arc::new(Room::of(&config.data, config.disk_reserve).map_err(StartError::Disk)?);
+        let blobs = Blobs::new(store.clone(), config.blob_lifetime, Arc::clone(&room), Arc::clone(&metrics));
+        let blobs = Arc::new(blobs);
         let metrics_addr = match config.metrics {
             Some(address) => {
                 let told = stopped.clone();
@@ -154,7 +160,7 @@ impl Relay {
             None => None,
         };
         let writer =
-            Writer::start(service, stop.clone(), Arc::clone(&metrics)).map_err(StartError::Thread)?;
+            Writer::start(service, stop.clone(), room, Arc::clone(&metrics)).map_err(StartError::Thread)?;
         tokio::spawn(until_stopped(stopped.clone(), Arc::clone(&blobs).sweep()));
         let (alive, open) = mpsc::channel(1);
         let shared = listener::Shared {

@@ -20,7 +20,7 @@ use tokio::{
 };
 use wheesht_core::time::Timestamp;
 
-use super::{Stop, outlet::Outlet};
+use super::{Stop, connection::Place, outlet::Outlet, room::Room};
 use crate::{
     metrics::Metrics,
     service::{Checked, ConnectionId, Network, Output, Request, Service},
@@ -30,11 +30,19 @@ use crate::{
 /// What reaches the service.
 pub(super) enum Input {
     Connect(ConnectionId, Network, Outlet),
-    Request(ConnectionId, Request),
+    Request(ConnectionId, Request, Place),
     Checked(ConnectionId, Checked),
     Disconnect(ConnectionId),
-    SpendBlobTicket { ticket: [u8; 32], length: u64, reply: oneshot::Sender<bool> },
-    Goodbye { reconnect_after_ms: u32 },
+    /// What waited for a connection that was held has gone out.
+    Drained(ConnectionId),
+    SpendBlobTicket {
+        ticket: [u8; 32],
+        length: u64,
+        reply: oneshot::Sender<bool>,
+    },
+    Goodbye {
+        reconnect_after_ms: u32,
+    },
     Finish,
 }
 
@@ -63,12 +71,14 @@ impl Writer {
     /// Starts the thread. When the service's storage fails, it stops the relay: an answer without a disk behind it would be a
     /// lie.
     pub(super) fn start<S: Storage + 'static>(
-        service: Service<S>,
+        mut service: Service<S>,
         stop: watch::Sender<Stop>,
+        room: Arc<Room>,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let inputs = Inputs(sender);
+        service.set_full(room.is_low());
         let work = Work {
             service,
             receiver,
@@ -76,7 +86,9 @@ impl Writer {
             stop: stop.clone(),
             runtime: Handle::current(),
             connections: HashMap::new(),
+            room,
             metrics,
+            time: Time::start(clock()),
             now: Timestamp::default(),
             next_tick: Timestamp::default(),
         };
@@ -124,8 +136,10 @@ struct Work<S> {
     stop: watch::Sender<Stop>,
     runtime: Handle,
     connections: HashMap<ConnectionId, Outlet>,
+    room: Arc<Room>,
     metrics: Arc<Metrics>,
-    /// The time of this group. Never goes back, whatever the system's clock does.
+    time: Time,
+    /// The time of this group.
     now: Timestamp,
     next_tick: Timestamp,
 }
@@ -151,7 +165,7 @@ impl<S: Storage> Work<S> {
     /// Waits for inputs and takes what is there. Returns whether more may come.
     fn take_group(&mut self) -> bool {
         let first = self.wait();
-        self.now = self.now.max(clock());
+        self.now = self.time.now(clock(), Instant::now());
         let mut taken = 0;
         let mut goes_on = true;
         let mut next = first;
@@ -166,6 +180,7 @@ impl<S: Storage> Work<S> {
             next = if taken < GROUP { self.receiver.try_recv().ok() } else { None };
         }
         if self.now >= self.next_tick {
+            self.service.set_full(self.room.look());
             let more = self.service.tick(self.now);
             self.next_tick = if more { self.now } else { self.now + TICK };
         }
@@ -176,7 +191,7 @@ impl<S: Storage> Work<S> {
         if self.service.has_work() {
             return self.receiver.try_recv().ok();
         }
-        let patience = Duration::from_millis(self.next_tick.millis_since(clock()));
+        let patience = Duration::from_millis(self.next_tick.millis_since(self.now)).min(TICK);
         match self.receiver.recv_timeout(patience) {
             Ok(input) => Some(input),
             Err(RecvTimeoutError::Timeout) => None,
@@ -191,7 +206,7 @@ impl<S: Storage> Work<S> {
                 self.connections.insert(id, outlet);
                 self.service.connect(id, network, now);
             }
-            Input::Request(id, request) => {
+            Input::Request(id, request, _place) => {
                 self.metrics.requests.add(1);
                 self.service.receive(id, request, now);
             }
@@ -200,6 +215,7 @@ impl<S: Storage> Work<S> {
                 self.connections.remove(&id);
                 self.service.disconnect(id);
             }
+            Input::Drained(id) => self.service.go_on(id),
             Input::SpendBlobTicket { ticket, length, reply } => {
                 // Who asked may have gone; then the ticket is spent for nothing.
                 let _ = reply.send(self.service.spend_blob_ticket(&ticket, length, now));
@@ -217,6 +233,9 @@ impl<S: Storage> Work<S> {
                 self.metrics.sent(&frame);
                 if let Some(connection) = self.connections.get(&id) {
                     connection.send(frame);
+                    if connection.fill() {
+                        self.service.hold(id);
+                    }
                 }
             }
             Output::Close(id) => {
@@ -232,7 +251,53 @@ impl<S: Storage> Work<S> {
     }
 }
 
+/// The relay's time: the system's, but it never goes back, and never stands still. When the system's clock is set back, it goes on at
+/// the pace of the monotonic clock until the other has caught up; else no limit would ever be replenished, and nothing would end.
+struct Time {
+    last: Timestamp,
+    /// When that was, and what of a millisecond has passed since.
+    read: Instant,
+}
+
+impl Time {
+    fn start(clock: Timestamp) -> Self {
+        Self { last: clock, read: Instant::now() }
+    }
+
+    fn now(&mut self, clock: Timestamp, read: Instant) -> Timestamp {
+        let passed = read.saturating_duration_since(self.read);
+        let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        if clock >= self.last {
+            (self.last, self.read) = (clock, read);
+        } else if millis > 0 {
+            self.last = self.last.plus_millis(millis);
+            self.read += Duration::from_millis(millis);
+        }
+        self.last
+    }
+}
+
 pub(super) fn clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_when_the_clock_is_set_back() {
+        let at = Timestamp::from_millis;
+        let (mut time, begun) = (Time::start(at(7_200_000)), Instant::now());
+        time.read = begun;
+        let after = |millis| begun + Duration::from_millis(millis);
+        assert_eq!(time.now(at(7_200_500), after(500)), at(7_200_500));
+        // An hour back.
+        assert_eq!(time.now(at(3_600_500), after(500)), at(7_200_500));
+        assert_eq!(time.now(at(3_601_500), after(1_500)), at(7_201_500));
+        assert_eq!(time.now(at(3_610_500), after(10_500)), at(7_210_500));
+        // And forward again.
+        assert_eq!(time.now(at(7_220_000), after(10_600)), at(7_220_000));
+    }
 }

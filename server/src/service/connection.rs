@@ -51,6 +51,8 @@ pub(super) struct Connection {
     pub(super) account: Option<Name>,
     pub(super) device: Option<Arc<DeviceSession>>,
     pub(super) feed: Option<Feed>,
+    /// So much waits to go out on it that nothing more is read for it.
+    pub(super) held: bool,
     /// What it leaves when it ends.
     pub(super) will: Option<Will>,
     /// The request that is being checked elsewhere.
@@ -77,6 +79,7 @@ impl Connection {
             account: None,
             device: None,
             feed: None,
+            held: false,
             will: None,
             checking: None,
             waiting: VecDeque::new(),

@@ -5,10 +5,13 @@
 //! *live*: a deposit goes straight from memory to the connection. When credit or window runs out it falls behind, and reads
 //! from the storage when there is room again.
 
-use wheesht_core::proto::{
-    ids::{EnvelopeId, MailboxId},
-    limits::MAX_ACK_IDS,
-    relay::{self, ErrorCode, relay_frame::Body as Reply},
+use wheesht_core::{
+    proto::{
+        ids::{EnvelopeId, MailboxId},
+        limits::MAX_ACK_IDS,
+        relay::{self, ErrorCode, relay_frame::Body as Reply},
+    },
+    time::Timestamp,
 };
 
 use super::{Caller, ConnectionId, Failure, Service, ok, refusal::Refusal};
@@ -69,7 +72,12 @@ impl<S: Storage> Service<S> {
         Ok(())
     }
 
-    pub(super) fn ack(&mut self, caller: Caller, message: &relay::Ack) -> Result<Reply, Failure> {
+    pub(super) fn ack(
+        &mut self,
+        caller: Caller,
+        message: &relay::Ack,
+        now: Timestamp,
+    ) -> Result<Reply, Failure> {
         let session = self.device_session(caller)?;
         if message.envelope_ids.len() > MAX_ACK_IDS {
             return Err(Refusal::new(ErrorCode::TooLarge, "too many ids in one ack").into());
@@ -80,8 +88,10 @@ impl<S: Storage> Service<S> {
         let mailbox = session.device.mailbox;
         for id in &ids {
             // REL-55: ids that aren't there are passed over.
-            if let Some(acked) = self.storage.ack(&mailbox, id)? {
-                self.release(mailbox, acked);
+            match self.storage.ack(&mailbox, id)? {
+                Some(acked) => self.release(mailbox, acked),
+                // REL-20: each is a search. A client repeats what it acked before a break, no more.
+                None => self.gates.idle_acks.pass(mailbox, now)?,
             }
         }
         Ok(ok())
@@ -115,14 +125,32 @@ impl<S: Storage> Service<S> {
         let Some(id) = self.serving.get(&delivery.mailbox).copied() else {
             return;
         };
-        let Some(feed) = self.connections.get_mut(&id).and_then(|connection| connection.feed.as_mut()) else {
+        let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if feed.live && feed.may_push(window) {
+        let Some(feed) = connection.feed.as_mut() else {
+            return;
+        };
+        if feed.live && feed.may_push(window) && !connection.held {
             feed.count(sequence, envelope.bytes.len());
             self.push(id, deliver(delivery, envelope));
         } else {
             feed.live = false;
+        }
+    }
+
+    /// REL-16: as much waits to go out on this connection as may. Until [`Service::go_on`] nothing more is pushed on it.
+    pub fn hold(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.held = true;
+        }
+    }
+
+    /// What waited for a connection has gone out.
+    pub fn go_on(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.held = false;
+            self.pumping.insert(id);
         }
     }
 
@@ -143,7 +171,7 @@ impl<S: Storage> Service<S> {
     /// One turn. Returns whether another is worth it.
     fn pump(&mut self, id: ConnectionId) -> Result<bool, StorageError> {
         let window = self.settings.limits.unacked_bytes;
-        let Some(connection) = self.connections.get(&id) else {
+        let Some(connection) = self.connections.get(&id).filter(|connection| !connection.held) else {
             return Ok(false);
         };
         let (Some(session), Some(mut feed)) = (connection.device.clone(), connection.feed) else {

@@ -115,6 +115,7 @@ impl<S: Storage> Service<S> {
         if entry.envelope.len() > MAX_ENVELOPE {
             return Err(Refusal::new(ErrorCode::TooLarge, "the envelope is too large"));
         }
+        self.require_room()?;
         self.gates.deposits_per_network.pass_many(caller.network, entry.addresses.len(), now)
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Gates {
     pub(super) logins: Gate<Network>,
     pub(super) device_logins: Gate<Network>,
     pub(super) proposals: Gate<Name>,
+    pub(super) manifest_checks: Gate<Name>,
     pub(super) prekey_uploads: Gate<MailboxId>,
     pub(super) bundles_per_address: Gate<DepositAddress>,
     pub(super) bundles_per_network: Gate<Network>,
@@ -29,6 +30,7 @@ pub(super) struct Gates {
     pub(super) reads: Gate<Network>,
     pub(super) writes: Gate<Network>,
     pub(super) device_writes: Gate<MailboxId>,
+    pub(super) idle_acks: Gate<MailboxId>,
     pub(super) guesses: Guesses,
 }
 
@@ -39,6 +41,7 @@ impl Gates {
             logins: Gate(Buckets::new(limits.logins)),
             device_logins: Gate(Buckets::new(limits.device_logins)),
             proposals: Gate(Buckets::new(limits.proposals)),
+            manifest_checks: Gate(Buckets::new(limits.manifest_checks)),
             prekey_uploads: Gate(Buckets::new(limits.prekey_uploads)),
             bundles_per_address: Gate(Buckets::new(limits.bundles_per_address)),
             bundles_per_network: Gate(Buckets::new(limits.bundles_per_network)),
@@ -49,6 +52,7 @@ impl Gates {
             reads: Gate(Buckets::new(limits.reads_per_network)),
             writes: Gate(Buckets::new(limits.writes_per_network)),
             device_writes: Gate(Buckets::new(limits.device_writes)),
+            idle_acks: Gate(Buckets::new(limits.idle_acks)),
             guesses: Guesses { free: limits.free_logins, tries: HashMap::new(), sweep_at: FIRST_SWEEP },
         }
     }

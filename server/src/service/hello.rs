@@ -27,6 +27,7 @@ impl<S: Storage> Service<S> {
         }
         let connection = self.connection(caller)?;
         connection.greeted = true;
+        connection.last_seen = now;
         let nonce = connection.nonce.to_vec();
         Ok(Reply::HelloOk(relay::HelloOk {
             version: PROTOCOL_VERSION,

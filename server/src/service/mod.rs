@@ -50,7 +50,7 @@ use wheesht_core::{
     proto::{
         address::{Address, Name, RelayAddress},
         ids::MailboxId,
-        relay::{self, RelayFrame, client_frame::Body as Frame, relay_frame::Body as Reply},
+        relay::{self, ErrorCode, RelayFrame, client_frame::Body as Frame, relay_frame::Body as Reply},
     },
     time::Timestamp,
 };
@@ -75,6 +75,9 @@ use crate::storage::{Storage, StorageError, Usage};
 
 /// What a request may write without asking for room. Only deposits, which ask for themselves, write more, and records.
 const USUAL_BYTES: usize = 128 * 1024;
+
+/// Until an operator has made room.
+const FULL_RETRY_MS: u64 = 60_000;
 
 /// What the service wants done. In order: what comes first goes out first.
 pub enum Output {
@@ -126,6 +129,8 @@ pub struct Service<S> {
     evictions: BTreeSet<(Timestamp, Name)>,
     tickets: Tickets,
     wills: Wills,
+    /// REL-7: the disk is nearly full.
+    full: bool,
     /// The latest time that the caller has named: a connection's end has none of its own.
     now: Timestamp,
     outputs: Vec<Output>,
@@ -170,6 +175,7 @@ impl<S: Storage> Service<S> {
             evictions,
             tickets: Tickets::default(),
             wills: Wills::default(),
+            full: false,
             now: Timestamp::default(),
             outputs: Vec::new(),
             failed: None,
@@ -180,6 +186,21 @@ impl<S: Storage> Service<S> {
     /// Tells somebody of every envelope that is put into a mailbox.
     pub fn set_witness(&mut self, witness: Witness) {
         self.witness = Some(witness);
+    }
+
+    /// Whether there is so little room left that nothing more is to be taken in.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    /// REL-7: what adds to what is kept is refused while there is no room; what reads it or takes away from it isn't.
+    fn require_room(&self) -> Result<(), Refusal> {
+        match self.full {
+            true => {
+                Err(Refusal::new(ErrorCode::Unavailable, "the relay's disk is full").after(FULL_RETRY_MS))
+            }
+            false => Ok(()),
+        }
     }
 
     /// What it was opened with.
@@ -227,9 +248,13 @@ impl<S: Storage> Service<S> {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        connection.last_seen = now;
-        // REL-11: requests of one connection take effect in order, so they wait behind one that is being checked.
-        if connection.checking.is_some() {
+        // REL-14: until it has greeted, it can't gain time.
+        if connection.greeted {
+            connection.last_seen = now;
+        }
+        // REL-11: requests of one connection take effect in order, so they wait behind one that is being checked. Those that are
+        // not answered, and so not counted by the network side, don't.
+        if connection.checking.is_some() && request.has_reply() {
             connection.waiting.push_back(request);
         } else {
             self.serve(id, request, now);
@@ -366,7 +391,7 @@ impl<S: Storage> Service<S> {
             Frame::ChangePasswordFinish(message) => self.change_password_finish(caller, message)?,
             Frame::DeleteAccount(message) => self.delete_account(caller, message, now)?,
             Frame::DeviceLogin(message) => self.device_login(caller, &message, now)?,
-            Frame::ConfirmProposal(message) => self.confirm(caller, &message)?,
+            Frame::ConfirmProposal(message) => self.confirm(caller, &message, now)?,
             Frame::RejectProposal(message) => self.reject(caller, &message)?,
             Frame::PutAddress(message) => self.put_address(caller, &message, now)?,
             Frame::CloseAddress(message) => self.close_address(caller, &message, now)?,
@@ -379,7 +404,7 @@ impl<S: Storage> Service<S> {
                 self.credit(caller, message)?;
                 return Ok(None);
             }
-            Frame::Ack(message) => self.ack(caller, &message)?,
+            Frame::Ack(message) => self.ack(caller, &message, now)?,
             Frame::PutStatement(message) => self.put_statement(caller, &message, now)?,
             Frame::PutRecord(message) => self.put_record(caller, message, now)?,
             Frame::GetTickets(message) => self.get_tickets(caller, &message, now)?,

@@ -52,6 +52,9 @@ impl PrekeyCheck {
 /// One-time prekeys of each kind that a device may have here: a refill may meet keys that were not handed out yet.
 const MOST_ONE_TIME: u32 = 2 * ONE_TIME_PREKEYS as u32;
 
+/// About what a prekey's rows take beside the prekey.
+const PREKEY_BYTES: usize = 128;
+
 impl<S: Storage> Service<S> {
     pub(super) fn begin_upload(
         &mut self,
@@ -65,6 +68,7 @@ impl<S: Storage> Service<S> {
             return Err(Refusal::new(ErrorCode::TooLarge, "at most 100 one-time prekeys of a kind").into());
         }
         self.gates.prekey_uploads.pass(session.device.mailbox, now)?;
+        self.require_room()?;
         self.connection(caller)?.checking = Some(request_id);
         let check = PrekeyCheck { key: session.key, device: session.device.id, now, message };
         self.outputs.push(Output::Check(caller.id, check));
@@ -78,6 +82,8 @@ impl<S: Storage> Service<S> {
         let mailbox = &session.device.mailbox;
         for prekey in &prekeys {
             let encoded = prekey.encoded();
+            // REL-1: prekeys are independent of each other, so a commit may come between any two.
+            self.make_room(encoded.len() + PREKEY_BYTES)?;
             match prekey.kind() {
                 PrekeyKind::SignedX25519 => {
                     self.storage.put_single_prekey(mailbox, SingleKind::Signed, prekey.id(), encoded)?;

@@ -42,6 +42,8 @@ impl<S: Storage> Service<S> {
         if message.root_vault.len() > MAX_ROOT_VAULT {
             return Err(Refusal::new(ErrorCode::TooLarge, "the root vault is too large").into());
         }
+        // REL-20: before the signatures, which take a millisecond of everyone's time.
+        self.gates.manifest_checks.pass(name.clone(), now)?;
         let current = self.newest_manifest(&name)?;
         // REL-60
         let draft = UnverifiedManifest::decode(&message.manifest)
@@ -104,8 +106,10 @@ impl<S: Storage> Service<S> {
         &mut self,
         caller: Caller,
         message: &relay::ConfirmProposal,
+        now: Timestamp,
     ) -> Result<Reply, Failure> {
         let session = self.device_session(caller)?;
+        self.gates.manifest_checks.pass(session.name.clone(), now)?;
         let proposal = self.storage.proposal(&session.name)?.ok_or(NO_PROPOSAL)?;
         let current = self.newest_manifest(&session.name)?;
         // REL-61

@@ -21,6 +21,7 @@ impl<S: Storage> Service<S> {
         now: Timestamp,
     ) -> Result<Reply, Failure> {
         self.gates.writes.pass(caller.network, now)?;
+        self.require_room()?;
         let relay::PutRecord { record, ticket } = message;
         let record = record.ok_or(Refusal::malformed("no record"))?;
         let unverified = UnverifiedRecord::read(record).map_err(bad_record)?;

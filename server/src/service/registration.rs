@@ -21,8 +21,10 @@ impl<S: Storage> Service<S> {
         message: &relay::RegisterStart,
         now: Timestamp,
     ) -> Result<Reply, Failure> {
-        let name = self.free_name(&message.name)?;
+        // REL-20: before the name, or names could be tried without a limit.
         self.gates.registrations.pass(caller.network, now)?;
+        self.require_room()?;
+        let name = self.free_name(&message.name)?;
         let response = self.passwords.registration_start(&name, &message.request)?;
         Ok(Reply::RegisterStartOk(relay::RegisterStartOk { response }))
     }
@@ -36,8 +38,9 @@ impl<S: Storage> Service<S> {
         if self.is_repeated(message)? {
             return Ok(ok());
         }
-        let name = self.free_name(&message.name)?;
         self.gates.registrations.pass(caller.network, now)?;
+        self.require_room()?;
+        let name = self.free_name(&message.name)?;
         if message.root_vault.len() > MAX_ROOT_VAULT {
             return Err(Refusal::new(ErrorCode::TooLarge, "the root vault is too large").into());
         }

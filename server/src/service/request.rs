@@ -4,7 +4,7 @@
 use prost::{Message, bytes::Bytes};
 use wheesht_core::proto::{
     ids::{DepositAddress, DeviceId, EnvelopeId},
-    limits::{MAX_DEPOSIT_ADDRESSES, MAX_DEPOSIT_ENTRIES},
+    limits::{MAX_DEPOSIT_ADDRESSES, MAX_DEPOSIT_ENTRIES, MAX_FRAME, MAX_RECORD},
     relay::{self, ErrorCode, client_frame::Body as Frame},
 };
 
@@ -65,6 +65,15 @@ impl Request {
     /// Whether it will be answered.
     pub(crate) fn has_reply(&self) -> bool {
         !matches!(self.body, Body::Other(Frame::Credit(_)))
+    }
+
+    /// Bytes that the answer may take, where that is much.
+    pub(crate) fn reply_room(&self) -> usize {
+        match &self.body {
+            Body::Other(Frame::GetRecord(_)) => MAX_RECORD,
+            Body::Other(Frame::GetManifests(_)) => MAX_FRAME,
+            _ => 0,
+        }
     }
 }
 

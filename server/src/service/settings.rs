@@ -79,6 +79,8 @@ pub struct Limits {
     pub device_logins: Rate,
     /// Proposals per account.
     pub proposals: Rate,
+    /// Manifests shown and verified per account, the same one again included.
+    pub manifest_checks: Rate,
     /// Uploads of prekeys per device.
     pub prekey_uploads: Rate,
     /// Bundles per deposit address shown.
@@ -99,6 +101,8 @@ pub struct Limits {
     pub writes_per_network: Rate,
     /// Statements, and addresses opened or closed, per device.
     pub device_writes: Rate,
+    /// Acks of envelopes that aren't there, per device.
+    pub idle_acks: Rate,
 }
 
 impl Default for Limits {
@@ -123,6 +127,7 @@ impl Default for Limits {
             free_logins: 5,
             device_logins: Rate::new(600, 600),
             proposals: Rate::new(10, 1),
+            manifest_checks: Rate::new(60, 30),
             prekey_uploads: Rate::new(20, 2),
             bundles_per_address: Rate::new(60, 6),
             bundles_per_network: Rate::new(300, 60),
@@ -133,6 +138,7 @@ impl Default for Limits {
             reads_per_network: Rate::new(600, 600),
             writes_per_network: Rate::new(600, 120),
             device_writes: Rate::new(2 * MAX_ADDRESSES as u32, 600),
+            idle_acks: Rate::new(20_000, 6_000),
         }
     }
 }

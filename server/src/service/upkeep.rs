@@ -5,11 +5,11 @@ use wheesht_core::{
     time::Timestamp,
 };
 
-use super::{ConnectionId, Failure, Output, Service, refusal::Refusal};
+use super::{ConnectionId, Failure, Output, Service, USUAL_BYTES, refusal::Refusal};
 use crate::storage::{Storage, StorageError};
 
 /// Envelopes looked at in one tick by each of the sweeps: a few milliseconds of work.
-const SWEEP_STEP: usize = 1000;
+const SWEEP_STEP: usize = 500;
 
 impl<S: Storage> Service<S> {
     /// Does what is due at `now`. To be called about once a second, and again at once as long as it returns that more is due.
@@ -50,9 +50,11 @@ impl<S: Storage> Service<S> {
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<bool, StorageError> {
+        self.make_room(USUAL_BYTES)?;
         // REL-33
         let (expired, more_expired) = self.storage.expire(now, SWEEP_STEP)?;
         expired.into_iter().for_each(|(mailbox, acked)| self.release(mailbox, acked));
+        self.make_room(USUAL_BYTES)?;
         let more_removed = self.storage.clear_removed(SWEEP_STEP)?;
         Ok(more_expired || more_removed)
     }

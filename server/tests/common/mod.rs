@@ -46,6 +46,12 @@ impl TestRelay {
         self.running().address().authority()
     }
 
+    /// The same, with other settings from then on.
+    pub async fn kill_and_restart_with(&mut self, set: impl FnOnce(&mut Config)) {
+        set(&mut self.config);
+        self.kill_and_restart().await;
+    }
+
     /// Ends it as a crash would, and starts it again on what is durable.
     pub async fn kill_and_restart(&mut self) {
         self.running.take().unwrap().kill().await.unwrap();

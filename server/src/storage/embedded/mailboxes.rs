@@ -3,7 +3,7 @@
 //! ```text
 //! Queue  mailbox, sequence   → header [+ bytes]      until acked or expired
 //! Known  mailbox, envelope   → sequence              until the sweep forgets it: acked means known but not queued
-//! Body   envelope            → bytes, BodyCount      only for an envelope that lies in several mailboxes
+//! Body   envelope            → bytes, BodyCount      only for an envelope that is large, or lies in several mailboxes
 //! Sweep  due time, sequence  → the unit's deposits   one row per committed unit, however many deposits
 //! ```
 //!
@@ -47,8 +47,9 @@ impl<B: Backend> Embedded<B> {
     pub(super) fn enqueue(&mut self, envelope: &Envelope, to: &[Delivery]) -> Result<u64, StorageError> {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        // REL-32: bytes for one mailbox stand in its row; for several, once.
-        let shared = to.len() > 1;
+        // REL-32: bytes for several mailboxes stand once, apart; so do many bytes, since whoever looks through a mailbox reads its
+        // rows. The bytes of a small envelope for one mailbox stand in its row.
+        let shared = to.len() > 1 || envelope.bytes.len() > MAX_INLINE;
         if shared {
             let count = self.body_count(&envelope.id)? + to.len() as u64;
             self.unit.put(Key::body_count(&envelope.id), count.to_be_bytes().to_vec());
@@ -100,7 +101,7 @@ impl<B: Backend> Embedded<B> {
         if let Some(Place { sequence, length, request, shared }) = self.recent.take(mailbox, id) {
             self.unit.delete(Key::queued(mailbox, sequence));
             if shared {
-                self.release_body(id)?;
+                self.release_body(id, length)?;
             }
             return Ok(Some(Acked { sequence, bytes: u64::from(length), request }));
         }
@@ -119,7 +120,7 @@ impl<B: Backend> Embedded<B> {
         self.unit.delete(key);
         self.recent.take(mailbox, &queued.id);
         if queued.bytes.is_none() {
-            self.release_body(&queued.id)?;
+            self.release_body(&queued.id, queued.length)?;
         }
         Ok(Some(Acked { sequence, bytes: u64::from(queued.length), request: queued.request }))
     }
@@ -130,13 +131,13 @@ impl<B: Backend> Embedded<B> {
     }
 
     /// REL-32: the last mailbox to let go of it removes it.
-    fn release_body(&mut self, envelope: &EnvelopeId) -> Result<(), StorageError> {
+    fn release_body(&mut self, envelope: &EnvelopeId, length: u32) -> Result<(), StorageError> {
         let count = self.body_count(envelope)?;
         if count > 1 {
             self.unit.put(Key::body_count(envelope), (count - 1).to_be_bytes().to_vec());
         } else {
             self.unit.delete(Key::body_count(envelope));
-            self.unit.delete(Key::body(envelope));
+            self.unit.delete_large(Key::body(envelope), length);
         }
         Ok(())
     }
@@ -162,7 +163,7 @@ impl<B: Backend> Embedded<B> {
         let mut expired = Vec::new();
         let mut looked_at = 0;
         for (key, row) in self.unit.scan(&Key::sweeps_until(now), SWEEP_ROWS)? {
-            if looked_at >= limit {
+            if looked_at >= limit || !self.unit.has_room(STEP_BYTES) {
                 return Ok((expired, true));
             }
             let entries = Sweep::decode_all(&row)?;
@@ -209,6 +210,9 @@ impl<B: Backend> Embedded<B> {
         let mailbox = mailbox.ok_or(StorageError::Damaged("list of removed devices"))?;
         let queue = self.unit.scan(&behind(&mailbox, 0), limit)?;
         for (key, _) in &queue {
+            if !self.unit.has_room(STEP_BYTES) {
+                return Ok(true);
+            }
             self.remove_queued(&mailbox, sequence(key)?)?;
         }
         let known = self.unit.scan(&KeyRange::prefix(&Key::known_by(&mailbox)), limit)?;
@@ -220,6 +224,12 @@ impl<B: Backend> Embedded<B> {
         Ok(true)
     }
 }
+
+/// Bytes of an envelope that stand in its queue's row at most: a text's do, a page of 128 rows is read in one go.
+const MAX_INLINE: usize = 4096;
+
+/// What a step of a sweep may add to a unit that has room: the rows of a commit's deposits, or of a large envelope.
+const STEP_BYTES: usize = 64 * 1024;
 
 /// Sweep rows read in one step.
 const SWEEP_ROWS: usize = 64;

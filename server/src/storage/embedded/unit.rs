@@ -21,6 +21,10 @@ pub(super) struct Unit<B> {
     bytes: usize,
 }
 
+/// How the backend cuts large values, about, and what it adds to a piece's key.
+const PIECE: usize = 4096;
+const PIECE_KEY: usize = 8;
+
 impl<B: Backend> Unit<B> {
     pub(super) fn new(backend: B) -> Self {
         Self { backend, changes: BTreeMap::new(), bytes: 0 }
@@ -41,6 +45,12 @@ impl<B: Backend> Unit<B> {
     pub(super) fn delete(&mut self, key: Vec<u8>) {
         self.bytes += key.len();
         self.changes.insert(key, None);
+    }
+
+    /// Deletes a row whose value may be large: the backend keeps it in pieces, and deletes each.
+    pub(super) fn delete_large(&mut self, key: Vec<u8>, length: u32) {
+        self.bytes += (key.len() + PIECE_KEY) * (length as usize / PIECE);
+        self.delete(key);
     }
 
     /// A row that is a small protobuf message.
