@@ -6,8 +6,9 @@
  *
  *   - A handle is a number, never reused. Using one that is closed gives the error "closed", never undefined behaviour.
  *   - Every function may be called from any thread, several at once, also on one handle.
- *   - Strings given to the library are NUL-terminated UTF-8 and stay yours. Strings that it returns are yours to give back
- *     with wheesht_free_string, which wipes them first.
+ *   - Strings given to the library are NUL-terminated UTF-8 and stay yours. Strings that it returns are yours to read
+ *     and to give back, as they are, with wheesht_free_string, which wipes them first: copy what you want to change (strtok
+ *     changes what it reads).
  *   - The library keeps the queue of events, durably, until you have acknowledged them: nothing is lost if your program
  *     stops in between. There are no callbacks.
  *   - After fork(), the child must not use handles that its parent opened.

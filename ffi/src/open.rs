@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     sync::Mutex,
     time::timeout,
 };
@@ -15,7 +15,9 @@ use wheesht_core::{
 
 /// A client and what it needs to run.
 pub(crate) struct Client {
-    runtime: Runtime,
+    /// There until the client is dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
     client: client::Client,
     /// Several threads may wait for events; each event goes to one of them.
     events: Mutex<EventStream>,
@@ -47,6 +49,18 @@ impl From<Key> for KeySource {
     }
 }
 
+/// What may still run when a client is closed, a file being read for instance, gets this long.
+const CLOSING: Duration = Duration::from_secs(2);
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // A runtime that is dropped waits for work that blocks, however long that takes.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(CLOSING);
+        }
+    }
+}
+
 impl Client {
     /// Opens the client that a config describes; it connects by itself.
     pub(crate) fn open(config: &str) -> Result<Self, Error> {
@@ -63,19 +77,19 @@ impl Client {
         let config = Config::new(data_dir).with_key(key.into());
         let client = runtime.block_on(client::Client::open(config)).map_err(Error::from)?;
         let events = Mutex::new(client.events());
-        Ok(Self { runtime, client, events })
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), client, events })
     }
 
     /// Sends a request and waits for its answer.
     pub(crate) fn call(&self, request: &str) -> Result<Response, Error> {
         let request: Request = parse(request, "The request")?;
-        self.runtime.block_on(self.client.call(request))
+        self.handle.block_on(self.client.call(request))
     }
 
     /// Waits for the next event; none if the time is over.
     pub(crate) fn next_event(&self, longest: Duration) -> Result<Option<Event>, Error> {
         let next = async { timeout(longest, async { self.events.lock().await.next().await }).await };
-        match self.runtime.block_on(next) {
+        match self.handle.block_on(next) {
             Err(_) => Ok(None),
             Ok(Some(event)) => Ok(Some(event)),
             Ok(None) => Err(Error::new(ErrorCode::Closed, "The client was closed.")),
@@ -84,12 +98,12 @@ impl Client {
 
     /// Says that events have been dealt with.
     pub(crate) fn ack_event(&self, up_to: EventId) {
-        self.runtime.block_on(self.client.ack(up_to));
+        self.handle.block_on(self.client.ack(up_to));
     }
 
     /// Closes. Whoever waits in another thread gets the error `closed`; the runtime ends with the last of them.
     pub(crate) fn close(&self) {
-        self.runtime.block_on(self.client.clone().close());
+        self.handle.block_on(self.client.clone().close());
     }
 }
 

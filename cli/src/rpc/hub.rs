@@ -7,15 +7,22 @@
 //! ```
 //!
 //! The floor is the least that any subscriber has acknowledged. One that goes without a word, with events in its hand, holds the
-//! floor until another subscribes, which is given everything from the floor on; one that says `unsubscribe` holds nothing.
-//! Passing events (the state of a connection) have no id and are not kept.
+//! floor until another subscribes, which is given everything from the floor on; one that says `unsubscribe` holds nothing. If
+//! nobody has come for what it held when there is no room left, those who are there go on without it: they have had all of it.
+//!
+//! Passing events (the state of a connection, a file's progress) have no id and are not kept. They go beside: whoever is slow to
+//! take them misses the oldest.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{
+    Notify,
+    broadcast::{self, error::TryRecvError},
+    watch,
+};
 use wheesht_core::{
     api::{Event, EventId},
     client::Client,
@@ -24,10 +31,14 @@ use wheesht_core::{
 /// Events kept for the slowest subscriber. Beyond that they wait in the core's store.
 const KEPT: usize = 4_096;
 
+/// Passing events that wait for a subscriber.
+const PASSING: usize = 64;
+
 /// See the module's story.
 pub(super) struct Hub {
     client: Client,
     state: Mutex<State>,
+    passing: broadcast::Sender<Arc<Event>>,
     /// Rises with every event.
     news: watch::Sender<u64>,
     /// Somebody subscribed, or there is room again.
@@ -98,7 +109,8 @@ impl State {
                     subscriber.sent = subscriber.sent.max(id);
                     return Some(event);
                 }
-                None => return Some(event),
+                // Such are not kept.
+                None => {}
             }
         }
     }
@@ -119,24 +131,29 @@ impl State {
         if let Some(floor) = risen {
             self.floor = floor;
         }
-        while let Some(event) = self.events.front() {
-            let done = match event.id {
-                Some(id) => id <= self.floor,
-                None => self.subscribers.values().all(|subscriber| subscriber.next > self.first),
-            };
-            if !done {
-                break;
-            }
+        while self.events.front().is_some_and(|event| event.id.is_none_or(|id| id <= self.floor)) {
             self.events.pop_front();
             self.first += 1;
         }
         risen
     }
+
+    fn has_room(&self) -> bool {
+        self.events.len() < KEPT
+    }
+
+    /// Whether there is room if nothing is held any more for those who went without a word.
+    fn is_full_for_the_dead(&self) -> bool {
+        let newest = self.events.back().and_then(|event| event.id);
+        let all_done = self.subscribers.values().all(|subscriber| Some(subscriber.acked) >= newest);
+        !self.has_room() && self.held.is_some() && !self.subscribers.is_empty() && all_done
+    }
 }
 
 impl Hub {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, state: Mutex::default(), news: watch::Sender::new(0), wanted: Notify::new() }
+        let (passing, _) = broadcast::channel(PASSING);
+        Self { client, state: Mutex::default(), passing, news: watch::Sender::new(0), wanted: Notify::new() }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -154,7 +171,7 @@ impl Hub {
         loop {
             let room = {
                 let state = self.state();
-                !state.subscribers.is_empty() && state.events.len() < KEPT
+                !state.subscribers.is_empty() && state.has_room()
             };
             if !room {
                 self.wanted.notified().await;
@@ -162,7 +179,11 @@ impl Hub {
             }
             let stream = events.get_or_insert_with(|| self.client.events());
             let Some(event) = stream.next().await else { return };
-            self.state().events.push_back(Arc::new(event));
+            match event.id {
+                Some(_) => self.state().events.push_back(Arc::new(event)),
+                // Nobody there is no failure.
+                None => drop(self.passing.send(Arc::new(event))),
+            }
             self.news.send_modify(|count| *count += 1);
         }
     }
@@ -171,13 +192,20 @@ impl Hub {
     pub(super) fn subscribe(self: &Arc<Self>, after: Option<EventId>) -> Subscription {
         let mut news = self.news.subscribe();
         news.mark_changed();
+        let passing = self.passing.subscribe();
         let who = self.state().subscribe(after);
         self.wanted.notify_one();
-        Subscription { hub: self.clone(), who, news, in_good_order: false }
+        Subscription { hub: self.clone(), who, passing, news, in_good_order: false }
     }
 
     async fn settle(&self) {
-        let risen = self.state().settle();
+        let risen = {
+            let mut state = self.state();
+            if state.is_full_for_the_dead() {
+                state.held = None;
+            }
+            state.settle()
+        };
         self.wanted.notify_one();
         if let Some(floor) = risen {
             self.client.ack(floor).await;
@@ -189,6 +217,7 @@ impl Hub {
 pub(super) struct Subscription {
     hub: Arc<Hub>,
     who: u64,
+    passing: broadcast::Receiver<Arc<Event>>,
     news: watch::Receiver<u64>,
     in_good_order: bool,
 }
@@ -200,6 +229,11 @@ impl Subscription {
             self.news.mark_unchanged();
             if let Some(event) = self.hub.state().take(self.who) {
                 return event;
+            }
+            match self.passing.try_recv() {
+                Ok(event) => return event,
+                Err(TryRecvError::Lagged(_)) => continue,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => {}
             }
             if self.news.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -310,5 +344,28 @@ mod tests {
         assert_eq!(state.settle(), None);
         let b = state.subscribe(Some(EventId(1)));
         assert_eq!(all(&mut state, b), [2], "it said that it had dealt with the first");
+    }
+
+    #[test]
+    fn what_a_dead_program_held_does_not_make_the_living_deaf() {
+        let mut state = State::default();
+        let (dead, alive) = (state.subscribe(None), state.subscribe(None));
+        put(&mut state, 1..=KEPT as u64 - 1);
+        all(&mut state, dead);
+        all(&mut state, alive);
+        state.leave(dead, false);
+        state.ack(alive, EventId(KEPT as u64 - 1)).unwrap();
+        assert!(!state.is_full_for_the_dead(), "there is room yet");
+        put(&mut state, KEPT as u64..=KEPT as u64);
+        assert!(
+            !state.has_room() && !state.is_full_for_the_dead(),
+            "the living has not dealt with all of it"
+        );
+        all(&mut state, alive);
+        state.ack(alive, EventId(KEPT as u64)).unwrap();
+        assert!(state.is_full_for_the_dead());
+        state.held = None;
+        assert_eq!(state.settle(), Some(EventId(KEPT as u64)));
+        assert!(state.has_room());
     }
 }

@@ -51,10 +51,15 @@ pub(super) fn open(source: &Source) -> Result<Opened, BlobFailure> {
         Source::Path { path, keep_metadata } => (Path::new(path), *keep_metadata),
         Source::Bytes(bytes) => return Ok(Opened::Memory(Bytes::copy_from_slice(bytes))),
     };
+    let no_file = || BlobFailure::Source(format!("{} is no file", path.display()));
+    // Looked at before it is opened: opening a pipe waits for whoever writes into it, maybe for ever.
+    if !std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_file() {
+        return Err(no_file());
+    }
     let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let about = file.metadata().map_err(|error| unreadable(path, &error))?;
     if !about.is_file() {
-        return Err(BlobFailure::Source(format!("{} is no file", path.display())));
+        return Err(no_file());
     }
     if about.len() > MAX_BLOB {
         return Err(BlobFailure::TooLarge);
@@ -207,6 +212,18 @@ fn broke(error: &std::io::Error) -> BlobFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_no_file_and_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        for path in [&path, &directory.path().to_owned()] {
+            let source = Source::Path { path: path.to_str().unwrap().to_owned(), keep_metadata: false };
+            assert!(matches!(open(&source), Err(BlobFailure::Source(_))));
+        }
+    }
 
     #[test]
     fn fil_7_no_chunk_is_sealed_that_has_changed_since_it_was_read() {
