@@ -139,6 +139,7 @@ async fn dispatch(args: Args, out: Output) -> Result<()> {
         Some(Command::Rpc { socket, stdio, describe }) => {
             rpc::run(&global, out, socket, stdio, describe).await
         }
+        Some(Command::Settings(changes)) => commands::settings::run(&global, out, &changes).await,
         Some(Command::Config { action }) => commands::config::run(&global, out, action),
         Some(Command::Doctor) => commands::doctor::run(&global, out).await,
         Some(Command::Completions { shell }) => commands::pages::completions(out, shell),

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use wheesht_core::client::archive::ExportFormat;
 
 use super::PasswordSource;
 
@@ -43,6 +44,25 @@ pub(crate) struct ExportArgs {
     /// Only what was said with this one, or in this #GROUP
     #[arg(long, value_name = "WITH")]
     pub(crate) with: Option<String>,
+}
+
+/// The chat's `/export`, understood by the same definition.
+#[derive(Debug, Parser)]
+#[command(name = "/export", no_binary_name = true, disable_help_flag = true, color = clap::ColorChoice::Never)]
+pub(crate) struct ExportLine {
+    #[command(flatten)]
+    pub(crate) what: ExportArgs,
+}
+
+impl From<FormatName> for ExportFormat {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Json => Self::Json,
+            FormatName::Html => Self::Html,
+            FormatName::Markdown => Self::Markdown,
+            FormatName::Text => Self::Text,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -16,6 +16,7 @@ mod people;
 mod presence;
 mod profile;
 mod send;
+mod settings;
 
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ use wheesht_core::proto::address::Address;
 
 pub(crate) use self::{
     account::{AccountAction, NewPassword},
-    archive::{BackupAction, CardFormat, ExportArgs, FormatName, OrderName, SearchArgs},
+    archive::{BackupAction, CardFormat, ExportArgs, ExportLine, OrderName, SearchArgs},
     config::ConfigAction,
     device::DeviceAction,
     files::{ListFiles, SaveFile, SendFile},
@@ -34,10 +35,11 @@ pub(crate) use self::{
     message::{MessageAction, Span},
     notifications::{NotificationArgs, NotificationLine},
     password::PasswordSource,
-    people::{ContactAction, RequestAction},
+    people::{ContactAction, ContactLine, RequestAction},
     presence::PresenceArgs,
     profile::{ProfileAction, ProfileChange, ProfileLine},
     send::Wait,
+    settings::{SettingsArgs, SettingsLine},
 };
 use crate::exit::EXIT_CODES;
 
@@ -237,7 +239,9 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// The file with settings
+    /// Show or change what holds on all your devices
+    Settings(SettingsArgs),
+    /// The file with settings of this machine
     Config {
         #[command(subcommand)]
         action: ConfigAction,

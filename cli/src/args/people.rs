@@ -2,9 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 
 use super::CardFormat;
+
+/// The chat's `/contacts`, understood by the same definition.
+#[derive(Debug, Parser)]
+#[command(name = "/contacts", no_binary_name = true, disable_help_flag = true, color = clap::ColorChoice::Never)]
+pub(crate) struct ContactLine {
+    #[command(subcommand)]
+    pub(crate) action: Option<ContactAction>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContactAction {

@@ -12,7 +12,8 @@ use crate::{
 pub(crate) enum Command {
     /// A text for the open conversation.
     Say(String),
-    Help,
+    /// All of it, or what is about a word.
+    Help(Option<String>),
     Msg {
         to: String,
         text: String,
@@ -24,7 +25,19 @@ pub(crate) enum Command {
     Block(String),
     Unblock(String),
     Requests,
-    Contacts,
+    /// Contacts, and what changes about one.
+    Contact(Words),
+    Remove {
+        name: String,
+        sure: bool,
+    },
+    Lists(Option<String>),
+    Export(Words),
+    Backup(String),
+    Avatar(String),
+    Settings(Words),
+    Debug(String),
+    View(String),
     History(u32),
     Verify {
         who: Option<String>,
@@ -132,6 +145,12 @@ pub(crate) const COMMANDS: &[Usage] = &[
     usage("/block", "NAME", "block somebody; they are not told"),
     usage("/unblock", "NAME", "let them write again"),
     usage("/contacts", "", "whom you know"),
+    usage("/add", "NAME", "look somebody up and keep them"),
+    usage("/remove", "NAME [yes]", "forget somebody, and what was said"),
+    usage("/nickname", "NAME [WORD]", "call somebody something; only you see it"),
+    usage("/note", "NAME [TEXT]", "note something about somebody, for you"),
+    usage("/list", "[LIST]", "your lists; /list put NAME LIST, /list take"),
+    usage("/archive", "NAME [--off]", "put a conversation away"),
     usage("/history", "[N]", "the last N entries here (20)"),
     usage("/verify", "[NAME [yes|no]]", "the number to compare; whether it was the same"),
     usage("/trust", "NAME", "accept that they have another identity now"),
@@ -147,6 +166,7 @@ pub(crate) const COMMANDS: &[Usage] = &[
     usage("/notifications", "[--show WHAT …]", "what calls for you; --quiet 22:00-7:00"),
     usage("/send", "FILE …", "send files; pictures without place and camera"),
     usage("/save", "[^N] [DIRECTORY]", "fetch the newest file that came"),
+    usage("/view", "[^N]", "a picture here, or where a file lies"),
     usage("/cancel", "[^N]", "stop sending or fetching a file"),
     usage("/search", "WORDS", "find: \"a phrase\", begin*, from:bob"),
     usage("/jump", "N|DAY|^N|LINK", "to a result, a day, a message; /jump unread"),
@@ -161,6 +181,11 @@ pub(crate) const COMMANDS: &[Usage] = &[
     usage("/role", "[#GROUP] NAME ROLE", "make a member, admin or owner of somebody"),
     usage("/leave", "[#GROUP]", "leave a group"),
     usage("/profile", "[NAME|set …]", "what people show; set --name NAME --about TEXT"),
+    usage("/avatar", "FILE|off", "your picture"),
+    usage("/export", "FILE [--format F]", "this conversation: json, html, markdown, text"),
+    usage("/backup", "FILE", "everything, under a passphrase made up for it"),
+    usage("/settings", "[--WHAT ON]", "--read-receipts off, --auto-download 8M"),
+    usage("/debug", "FILE", "what helps to find a fault; names nobody"),
     usage("/devices", "", "your account's devices"),
     usage("/confirm", "CODE", "let a device join that shows this code"),
     usage("/reject", "[CODE]", "refuse the device that asks"),
@@ -187,7 +212,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, NotUnderstood> {
     let one = || Some(rest.to_owned()).filter(|rest| !rest.is_empty());
     let needed = || one().ok_or_else(|| incomplete(name));
     Ok(Some(match name {
-        "help" | "h" | "?" => Command::Help,
+        "help" | "h" | "?" => Command::Help(one()),
         "msg" | "m" => match split(rest) {
             (to, text) if !to.is_empty() && !text.is_empty() => {
                 Command::Msg { to: to.to_owned(), text: text.to_owned() }
@@ -201,7 +226,25 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, NotUnderstood> {
         "block" => Command::Block(needed()?),
         "unblock" => Command::Unblock(needed()?),
         "requests" => Command::Requests,
-        "contacts" => Command::Contacts,
+        "contacts" | "contact" => Command::Contact(Words(words(rest))),
+        "add" | "nickname" | "note" | "archive" if rest.is_empty() => return Err(incomplete(name)),
+        "add" | "nickname" | "note" | "archive" => Command::Contact(verb(name, rest)),
+        "remove" => match split(rest) {
+            ("", _) => return Err(incomplete(name)),
+            (who, sure) => Command::Remove { name: who.to_owned(), sure: sure == "yes" },
+        },
+        "list" | "lists" => match split(rest) {
+            ("put" | "take", more) if more.contains(char::is_whitespace) => {
+                Command::Contact(Words(words(rest)))
+            }
+            _ => Command::Lists(one()),
+        },
+        "export" => Command::Export(Words(words(&needed()?))),
+        "backup" => Command::Backup(needed()?),
+        "avatar" => Command::Avatar(needed()?),
+        "settings" => Command::Settings(Words(words(rest))),
+        "debug" => Command::Debug(needed()?),
+        "view" | "v" => Command::View(one().unwrap_or_else(|| "^".to_owned())),
         "history" => match rest {
             "" => Command::History(20),
             count => match count.parse() {
@@ -370,6 +413,17 @@ mod tests {
             ),
             ("/search tea at five", Command::Search("tea at five".into())),
             ("/jump 2026-01-31", Command::Jump("2026-01-31".into())),
+            ("/add bob", Command::Contact(Words(vec!["add".into(), "bob".into()]))),
+            ("/remove bob", Command::Remove { name: "bob".into(), sure: false }),
+            ("/remove bob yes", Command::Remove { name: "bob".into(), sure: true }),
+            ("/list", Command::Lists(None)),
+            ("/list friends", Command::Lists(Some("friends".into()))),
+            (
+                "/list put bob friends",
+                Command::Contact(Words(vec!["put".into(), "bob".into(), "friends".into()])),
+            ),
+            ("/view", Command::View("^".into())),
+            ("/help search", Command::Help(Some("search".into()))),
             ("/status", Command::Status),
             ("/status busy at work", Command::Be(PresenceChoice::Busy, Some("at work".into()))),
             ("/profile bob", Command::Profile(Words(vec!["show".into(), "bob".into()]))),

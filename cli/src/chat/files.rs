@@ -109,7 +109,7 @@ impl Chat {
         self.print(&self.style.dim("Stopped."))
     }
 
-    async fn file(
+    pub(super) async fn file(
         &self,
         reference: &str,
         fits: impl Fn(&Message) -> bool,
@@ -142,7 +142,7 @@ impl Chat {
 }
 
 /// A path as one types it.
-fn expand(typed: &str) -> PathBuf {
+pub(super) fn expand(typed: &str) -> PathBuf {
     let home = || etcetera::home_dir().ok();
     match typed.strip_prefix("~/").and_then(|rest| Some(home()?.join(rest))) {
         Some(path) => path,

@@ -18,6 +18,7 @@ mod files;
 mod find;
 mod help;
 mod marks;
+mod more;
 mod people;
 mod perform;
 mod show;

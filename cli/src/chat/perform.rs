@@ -62,7 +62,8 @@ impl Chat {
                 self.say(&open.name, text).await
             }
             Command::Msg { to, text } => self.say(&to, text).await,
-            Command::Help => self.print(&help::help(self.style)),
+            Command::Help(None) => self.print(&help::help(self.style)),
+            Command::Help(Some(about)) => self.print(&help::about(&about, self.style)),
             Command::Open(name) => self.open(&name).await,
             Command::Close => {
                 lock(&self.state).open = None;
@@ -81,14 +82,15 @@ impl Chat {
                     "Nobody asks to talk to you.",
                 )
             }
-            Command::Contacts => {
-                let contacts = client.contacts().await?;
-                let own = self.session.own.as_ref();
-                self.list(
-                    contacts.iter().map(|one| render::contact(one, own, self.style)),
-                    "You know nobody yet.",
-                )
-            }
+            Command::Contact(words) => self.contact(words).await,
+            Command::Remove { name, sure } => self.remove(&name, sure).await,
+            Command::Lists(name) => self.lists(name).await,
+            Command::Export(words) => self.export(words).await,
+            Command::Backup(file) => self.backup(&file).await,
+            Command::Avatar(file) => self.avatar(&file).await,
+            Command::Settings(words) => self.settings(words).await,
+            Command::Debug(file) => self.debug(&file).await,
+            Command::View(reference) => self.view(&reference).await,
             Command::Accept(name) => {
                 let name = match name {
                     Some(name) => name,

@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::json;
 use wheesht_core::{
     api::{Password, Response},
-    client::archive::{Export, ExportFormat, ImportReport},
+    client::archive::{Export, ImportReport},
 };
 
 use super::history;
 use crate::{
-    args::{BackupAction, ExportArgs, FormatName, Global},
+    args::{BackupAction, ExportArgs, Global},
     exit::Result,
     output::Output,
     secret,
@@ -23,12 +23,7 @@ pub(crate) async fn export(global: &Global, out: Output, args: ExportArgs) -> Re
         Some(with) => Some(history::conversation(&session, with).await?),
         None => None,
     };
-    let format = match args.format {
-        FormatName::Json => ExportFormat::Json,
-        FormatName::Html => ExportFormat::Html,
-        FormatName::Markdown => ExportFormat::Markdown,
-        FormatName::Text => ExportFormat::Text,
-    };
+    let format = args.format.into();
     let done = session.client.export(&args.to, &Export { format, conversation }).await?;
     let object = json!({
         "type": "exported", "conversations": done.conversations, "messages": done.messages, "files": done.files,
@@ -115,6 +110,6 @@ fn told(out: Output, report: &ImportReport) -> Result<()> {
     })
 }
 
-fn count(number: u64, what: &str) -> String {
+pub(crate) fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

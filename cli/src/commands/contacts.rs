@@ -6,8 +6,8 @@ use super::{cards, history};
 
 use crate::{
     args::{ContactAction, Global, RequestAction},
-    exit::Result,
-    output::Output,
+    exit::{Failure, Result},
+    output::{Output, Style},
     render,
     session::Session,
 };
@@ -21,47 +21,91 @@ pub(crate) async fn run(global: &Global, out: Output, action: Option<ContactActi
             session.client.close().await;
             return Ok(());
         }
-        ContactAction::Add { who } => changed(&session, client.add_contact(session.address(&who)?).await?)?,
-        ContactAction::Accept { who } => changed(&session, client.accept_contact(session.who(&who)?).await?)?,
-        ContactAction::Block { who } => changed(&session, client.block_contact(session.who(&who)?).await?)?,
-        ContactAction::Unblock { who } => {
-            changed(&session, client.unblock_contact(session.who(&who)?).await?)?
-        }
-        ContactAction::Trust { who } => changed(&session, client.accept_identity(session.who(&who)?).await?)?,
-        ContactAction::Delete { who } => delete(&session, &who).await?,
-        ContactAction::Nickname { who, name } => {
-            changed(
-                &session,
-                cards::note(&session, &who, |extra| extra.nickname = name.unwrap_or_default()).await?,
-            )?;
-        }
-        ContactAction::Note { who, text } => {
-            changed(
-                &session,
-                cards::note(&session, &who, |extra| extra.note = text.unwrap_or_default()).await?,
-            )?;
-        }
-        ContactAction::Put { who, lists } => {
-            changed(&session, cards::note(&session, &who, |extra| extra.lists.extend(lists)).await?)?;
-        }
-        ContactAction::Take { who, lists } => {
-            let off = |extra: &mut ContactExtra| extra.lists.retain(|list| !lists.contains(list));
-            changed(&session, cards::note(&session, &who, off).await?)?;
-        }
-        ContactAction::Archive { who, off } => {
-            let conversation = history::conversation(&session, &who).await?;
-            client.archive(conversation, !off).await?;
-            let said = if off { "Taken back." } else { "Put away." };
-            session.out.result(&Response::Done, |_| said.to_owned())?;
-        }
         ContactAction::Export { file, format } => {
             cards::export(&session, file.as_deref(), format).await?;
             session.client.close().await;
             return Ok(());
         }
         ContactAction::Import { file } => cards::import(&session, &file).await?,
+        ContactAction::Delete { who } => delete(&session, &who).await?,
+        action => match change(&session, action).await? {
+            Changed::Contact(contact) => changed(&session, contact)?,
+            Changed::Conversation { away } => {
+                session.out.result(&Response::Done, |_| put(away).to_owned())?
+            }
+        },
     }
     session.finish().await
+}
+
+/// The same in the chat: what there is to say of it.
+pub(crate) async fn in_chat(
+    session: &Session,
+    action: Option<ContactAction>,
+    style: Style,
+) -> Result<String> {
+    let own = session.own.as_ref();
+    match action.unwrap_or(ContactAction::List) {
+        ContactAction::List => {
+            let contacts = session.client.contacts().await?;
+            let lines: Vec<_> = contacts.iter().map(|contact| render::contact(contact, own, style)).collect();
+            Ok(if lines.is_empty() { "You know nobody yet. /add NAME".to_owned() } else { lines.join("\n") })
+        }
+        ContactAction::Export { .. } | ContactAction::Import { .. } => {
+            Err(Failure::usage("Contacts come from files, and go there, outside of the chat.")
+                .next("wheesht contacts export FILE, wheesht contacts import FILE."))
+        }
+        ContactAction::Delete { who } => Err(Failure::usage(format!("/remove {who} forgets somebody."))),
+        action => Ok(match change(session, action).await? {
+            Changed::Contact(contact) => render::contact(&contact, own, style),
+            Changed::Conversation { away } => put(away).to_owned(),
+        }),
+    }
+}
+
+/// What has changed.
+enum Changed {
+    Contact(Contact),
+    Conversation { away: bool },
+}
+
+fn put(away: bool) -> &'static str {
+    if away { "Put away." } else { "Taken back." }
+}
+
+/// Does what changes one contact.
+async fn change(session: &Session, action: ContactAction) -> Result<Changed> {
+    let client = &session.client;
+    let contact = match action {
+        ContactAction::Add { who } => client.add_contact(session.address(&who)?).await?,
+        ContactAction::Accept { who } => client.accept_contact(session.who(&who)?).await?,
+        ContactAction::Block { who } => client.block_contact(session.who(&who)?).await?,
+        ContactAction::Unblock { who } => client.unblock_contact(session.who(&who)?).await?,
+        ContactAction::Trust { who } => client.accept_identity(session.who(&who)?).await?,
+        ContactAction::Nickname { who, name } => {
+            cards::note(session, &who, |extra| extra.nickname = name.unwrap_or_default()).await?
+        }
+        ContactAction::Note { who, text } => {
+            cards::note(session, &who, |extra| extra.note = text.unwrap_or_default()).await?
+        }
+        ContactAction::Put { who, lists } => {
+            cards::note(session, &who, |extra| extra.lists.extend(lists)).await?
+        }
+        ContactAction::Take { who, lists } => {
+            let off = |extra: &mut ContactExtra| extra.lists.retain(|list| !lists.contains(list));
+            cards::note(session, &who, off).await?
+        }
+        ContactAction::Archive { who, off } => {
+            let conversation = history::conversation(session, &who).await?;
+            client.archive(conversation, !off).await?;
+            return Ok(Changed::Conversation { away: !off });
+        }
+        ContactAction::List
+        | ContactAction::Delete { .. }
+        | ContactAction::Export { .. }
+        | ContactAction::Import { .. } => return Err(Failure::usage("That changes no contact.")),
+    };
+    Ok(Changed::Contact(contact))
 }
 
 pub(crate) async fn requests(global: &Global, out: Output, action: Option<RequestAction>) -> Result<()> {

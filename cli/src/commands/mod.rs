@@ -23,5 +23,6 @@ pub(crate) mod register;
 pub(crate) mod relay;
 pub(crate) mod search;
 pub(crate) mod send;
+pub(crate) mod settings;
 pub(crate) mod status;
 pub(crate) mod verify;

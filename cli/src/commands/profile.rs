@@ -55,6 +55,19 @@ pub(crate) async fn act(session: &Session, action: ProfileAction) -> Result<Prof
     }
 }
 
+/// Another picture, or none.
+pub(crate) async fn set_picture(session: &Session, file: Option<&Path>) -> Result<Profile> {
+    let picture = file.map_or_else(|| Ok(Picture::new(Vec::new())), read_picture)?;
+    let request = Request::SetProfile {
+        name: None,
+        about: None,
+        picture: Some(picture),
+        fields: None,
+        visibility: None,
+    };
+    Ok(session.client.set_profile(request).await?)
+}
+
 fn request(change: ProfileChange, mut fields: Vec<ProfileField>) -> Result<Request> {
     let ProfileChange { name, about, picture, no_picture, field, visible_to } = change;
     let picture = match (picture, no_picture) {

@@ -24,6 +24,8 @@ mod view;
 mod worker;
 mod wrap;
 
+pub(crate) use preview::lines as preview_lines;
+
 use std::{
     io::IsTerminal as _,
     time::{Duration, SystemTime, UNIX_EPOCH},

@@ -18,10 +18,23 @@ const MAX_ALLOC: u64 = 8 << 20;
 
 /// The rows; none if it is no picture that can be shown.
 pub(super) fn rows(bytes: &[u8]) -> Vec<Line<'static>> {
-    decode(bytes).unwrap_or_default()
+    decode(bytes, ROWS).unwrap_or_default()
 }
 
-fn decode(bytes: &[u8]) -> Option<Vec<Line<'static>>> {
+/// The same as text, with the escape sequences that colour it.
+pub(crate) fn lines(bytes: &[u8], rows: u32) -> Vec<String> {
+    let colored = |span: &Span<'_>| match (span.style.fg, span.style.bg) {
+        (Some(Color::Rgb(r, g, b)), Some(Color::Rgb(x, y, z))) => {
+            format!("\u{1b}[38;2;{r};{g};{b};48;2;{x};{y};{z}m{}", span.content)
+        }
+        (Some(Color::Rgb(r, g, b)), _) => format!("\u{1b}[0;38;2;{r};{g};{b}m{}", span.content),
+        _ => span.content.to_string(),
+    };
+    let line = |line: &Line<'_>| format!("{}\u{1b}[0m", line.spans.iter().map(colored).collect::<String>());
+    decode(bytes, rows).unwrap_or_default().iter().map(line).collect()
+}
+
+fn decode(bytes: &[u8], rows: u32) -> Option<Vec<Line<'static>>> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -29,7 +42,7 @@ fn decode(bytes: &[u8]) -> Option<Vec<Line<'static>>> {
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
     let picture = reader.decode().ok()?;
-    let small = picture.resize(COLUMNS, ROWS * 2, FilterType::Triangle).to_rgb8();
+    let small = picture.resize(COLUMNS, rows * 2, FilterType::Triangle).to_rgb8();
     let color = |x, y| {
         let [red, green, blue] = small.get_pixel_checked(x, y)?.0;
         Some(Color::Rgb(red, green, blue))

@@ -141,6 +141,9 @@ pub enum Response {
     Settings {
         /// Whether read receipts are sent and shown.
         read_receipts: bool,
+        /// Files of contacts up to so many bytes are fetched by themselves; 0: none.
+        #[serde(default)]
+        auto_download: u64,
     },
     /// To `Import`.
     Imported {

@@ -194,7 +194,7 @@ impl Client {
     /// Settings of the account, as a line.
     pub(super) async fn settings_line(&self) -> Result<ExportLine, Error> {
         match self.call(Request::Settings).await? {
-            Response::Settings { read_receipts } => Ok(ExportLine::Settings { read_receipts }),
+            Response::Settings { read_receipts, .. } => Ok(ExportLine::Settings { read_receipts }),
             _ => Err(Error::new(ErrorCode::Internal, "The engine gave an answer of another kind.")),
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn set_auto_download(ctx: &mut Ctx<'_, '_>, bytes: u64) -> Answer {
 
 /// `Settings`.
 pub(super) fn list(ctx: &Ctx<'_, '_>) -> Answer {
-    Ok(Some(Response::Settings { read_receipts: read_receipts(ctx)? }))
+    Ok(Some(Response::Settings { read_receipts: read_receipts(ctx)?, auto_download: auto_download(ctx)? }))
 }
 
 /// Turns them on or off, on every device.
