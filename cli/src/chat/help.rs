@@ -44,7 +44,7 @@ pub(crate) fn about(word: &str, style: Style) -> String {
 }
 
 fn line(usage: &Usage, style: Style) -> String {
-    format!("  {:<14} {:<17} {}", usage.name, usage.arguments, style.dim(usage.does))
+    format!("  {:<11} {:<16} {}", usage.name, usage.arguments, style.dim(usage.does))
 }
 
 #[cfg(test)]

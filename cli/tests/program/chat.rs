@@ -237,3 +237,56 @@ fn a_message_has_a_life() {
     alice.line("/quit");
     assert_eq!(alice.end(), 0);
 }
+
+#[test]
+fn what_lies_beside_a_conversation_has_its_commands() {
+    let world = World::new();
+    world.friends("alice", "bob");
+    world.register("carol");
+    let alice = chat(&world, "alice");
+    alice.line("/add carol");
+    alice.wait("carol@");
+    alice.line("/nickname carol \"Cara mia\"");
+    alice.wait("Cara mia");
+    alice.line("/list put bob friends");
+    alice.wait_until("bob on a list", |screen| screen.contains("friends"));
+    alice.line("/list");
+    alice.wait("friends: bob");
+    alice.line("/settings --read-receipts off --auto-download 512K");
+    alice.wait("neither sent nor shown");
+    alice.wait("up to 512 KiB");
+    alice.line("/help picture");
+    alice.wait("/avatar");
+    alice.line("/remove carol");
+    alice.wait("/remove carol yes does it");
+    alice.line("/remove carol yes");
+    alice.wait("Forgotten.");
+
+    alice.line("/open bob");
+    alice.wait("bob>");
+    alice.line("worth keeping");
+    let file = |name: &str| world.path("alice").join(name);
+    alice.line(&format!("/export {} --format markdown", file("said.md").display()));
+    alice.wait("written to");
+    assert!(std::fs::read_to_string(file("said.md")).unwrap().contains("worth keeping"));
+    alice.line(&format!("/backup {}", file("all.backup").display()));
+    alice.wait("write it down");
+    assert!(file("all.backup").is_file());
+    alice.line(&format!("/debug {}", file("bundle.txt").display()));
+    alice.wait("Read it before you give it away");
+    let bundle = std::fs::read_to_string(file("bundle.txt")).unwrap();
+    assert!(!bundle.contains("alice") && !bundle.contains("worth keeping"), "{bundle}");
+    // What is wrong says what would be right, and the chat goes on.
+    alice.line("/view ^9");
+    alice.wait("There is no such file here");
+    alice.line("/settings --read-receipts maybe");
+    alice.wait("possible values");
+    alice.line("/quit");
+    assert_eq!(alice.end(), 0);
+
+    let settings = world.json("alice", &["settings"]);
+    assert_eq!(
+        (&settings[0]["read_receipts"], &settings[0]["auto_download"]),
+        (&false.into(), &(512 << 10).into())
+    );
+}
