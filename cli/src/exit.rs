@@ -167,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_tells_the_same_exit_codes_as_the_help() {
+        let guide = include_str!("../../docs/using.md");
+        let of_guide: Vec<(u8, String)> = guide
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+            .filter_map(|(number, meaning)| Some((number.parse().ok()?, meaning.replace('`', ""))))
+            .collect();
+        let of_help: Vec<(u8, String)> = EXIT_CODES
+            .lines()
+            .filter_map(|line| line.trim_start().split_once("  "))
+            .filter_map(|(number, meaning)| Some((number.parse().ok()?, meaning.to_owned())))
+            .collect();
+        assert_eq!(of_guide, of_help);
+        assert_eq!(of_help.len(), 12);
+    }
+
+    #[test]
     fn every_error_says_how_the_program_ends() {
         for (code, exit) in [
             (ErrorCode::Invalid, Exit::Usage),
