@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wheesht_proto::{
-    address::RelayAddress,
+    address::{Address, RelayAddress},
     ids::{AccountId, DeviceId, GroupId, MessageId},
 };
 
@@ -236,6 +236,14 @@ pub enum Trouble {
         group: GroupId,
         /// Where the record is.
         relay: RelayAddress,
+    },
+    /// A member's device was looked for in vain: the address that its group knows leads nowhere. It gets what is said when it has shown
+    /// where it is reached now.
+    GroupMemberUnreachable {
+        /// Which.
+        group: GroupId,
+        /// Whose device it is.
+        address: Address,
     },
     /// A change made here was given up: another came first, and it is no longer permitted or possible.
     GroupChangeRefused {

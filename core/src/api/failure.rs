@@ -82,6 +82,11 @@ impl From<&Trouble> for Error {
                 Self::new(ErrorCode::Network, "The record that orders a group's changes can't be reached.")
                     .next("Changes wait; if it lasts, an owner can move the group to another relay.")
             }
+            Trouble::GroupMemberUnreachable { address, .. } => Self::new(
+                ErrorCode::Network,
+                format!("A device of {}, who is in one of your groups, can't be reached any more.", address.name()),
+            )
+            .next("They hear what is said from when they are online again; what they missed, tell them another way."),
             Trouble::GroupChangeRefused { error, .. } => error.clone(),
             Trouble::StoreFailed { detail } => Self::new(
                 ErrorCode::Store,

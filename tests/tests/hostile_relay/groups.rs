@@ -472,3 +472,99 @@ fn grm_21_delivers_through_another_group_s_address() {
     assert_eq!(heard(&mut circle, bob), said);
     circle.go_on();
 }
+
+/// Knows nothing of one address while it is `closed`; others are served.
+struct Closes {
+    address: Vec<u8>,
+    closed: Rc<Cell<bool>>,
+    /// Where the address stood in the deposit under way, per entry.
+    places: Vec<Option<usize>>,
+}
+
+impl Hostile for Closes {
+    fn asked(&mut self, _: Victim, question: client_frame::Body) -> Asked {
+        self.places.clear();
+        let client_frame::Body::Deposit(mut deposit) = question else { return Asked::Serve(question) };
+        if !self.closed.get() {
+            return Asked::Serve(client_frame::Body::Deposit(deposit));
+        }
+        let unknown =
+            || relay::AddressResult { code: Refusal::NotFound.into(), ..relay::AddressResult::default() };
+        if deposit.entries.iter().any(|entry| entry.addresses == [self.address.clone()]) {
+            let result = |entry: &relay::DepositEntry| relay::DepositResult {
+                addresses: entry.addresses.iter().map(|_| unknown()).collect(),
+            };
+            let results = deposit.entries.iter().map(result).collect();
+            return Asked::Answer(Body::DepositResults(relay::DepositResults { results }));
+        }
+        for entry in &mut deposit.entries {
+            let place = entry.addresses.iter().position(|address| *address == self.address);
+            if let Some(place) = place {
+                entry.addresses.remove(place);
+            }
+            self.places.push(place);
+        }
+        Asked::Serve(client_frame::Body::Deposit(deposit))
+    }
+
+    fn answered(&mut self, _: Victim, _: &client_frame::Body, mut answer: Body) -> Body {
+        if let Body::DepositResults(results) = &mut answer {
+            for (result, place) in results.results.iter_mut().zip(std::mem::take(&mut self.places)) {
+                if let Some(place) = place {
+                    let code = Refusal::NotFound.into();
+                    result.addresses.insert(place, relay::AddressResult { code, retry_after_ms: 0 });
+                }
+            }
+        }
+        answer
+    }
+}
+
+/// A circle whose relay knows nothing of Carol's address in the group, until it is told to.
+fn circle_without_carol(seed: u64) -> (Circle, Rc<Cell<bool>>) {
+    let mut circle = circle(seed);
+    let carol = circle.stage.account(circle.carol);
+    let leaves = circle.stage.spoils(circle.alice, circle.id).leaves;
+    let leaf = leaves.iter().find(|leaf| leaf.identity() == carol).unwrap();
+    let closed = Rc::new(Cell::new(true));
+    let (address, told) = (leaf.address().to_vec(), Rc::clone(&closed));
+    circle.stage.hostile = Some(Box::new(Closes { address, closed: told, places: Vec::new() }));
+    (circle, closed)
+}
+
+#[test]
+fn grm_25_loses_a_member_s_address_for_half_an_hour() {
+    let (mut circle, closed) = circle_without_carol(521);
+    let (alice, bob, carol, id) = (circle.alice, circle.bob, circle.carol, circle.id);
+    circle.stage.say(alice, id, "who hears me?");
+    circle.stage.advance(30 * MINUTE);
+    let heard = |circle: &mut Circle, who| circle.stage.heard(who, id).contains(&"who hears me?".to_owned());
+    assert!(heard(&mut circle, bob), "others don't wait for her");
+    assert!(!heard(&mut circle, carol));
+    assert_eq!(circle.stage.troubles(alice), []);
+    closed.set(false);
+    circle.stage.advance(30 * MINUTE);
+    assert!(heard(&mut circle, carol));
+    circle.go_on();
+}
+
+#[test]
+fn grm_25_loses_a_member_s_address_for_good() {
+    let (mut circle, closed) = circle_without_carol(522);
+    let (alice, bob, carol, id) = (circle.alice, circle.bob, circle.carol, circle.id);
+    circle.stage.say(alice, id, "who hears me?");
+    circle.stage.advance(3 * 60 * MINUTE);
+    // Not in silence, and once for all that follows, which goes to the others.
+    let gone = |trouble: &Trouble| matches!(trouble, Trouble::GroupMemberUnreachable { address, .. } if address.name().as_str() == "carol");
+    assert_eq!(circle.stage.troubles(alice).iter().filter(|trouble| gone(trouble)).count(), 1);
+    for word in ["one", "two", "three"] {
+        circle.stage.say(alice, id, word);
+        circle.stage.advance(MINUTE);
+        assert!(circle.stage.heard(bob, id).contains(&word.to_owned()));
+    }
+    assert!(!circle.stage.troubles(alice).iter().any(gone));
+    assert!(!circle.stage.heard(carol, id).contains(&"one".to_owned()));
+    closed.set(false);
+    circle.stage.advance(MINUTE);
+    circle.go_on();
+}

@@ -36,8 +36,8 @@ use crate::{
     protocol::{
         MessageKey,
         group::{
-            ChainVerifier, GroupSkippedDelta, GroupSkippedKeys, OpenedGroupMessage, ReceiverChain,
-            RefusedMessage, SenderChain, UnverifiedGroupMessage,
+            ChainVerifier, GroupSkippedDelta, GroupSkippedKeys, OpenedGroupMessage, OtherChain,
+            ReceiverChain, RefusedMessage, SenderChain, UnverifiedGroupMessage,
         },
     },
     store::{Direction, StoreError, Tx},
@@ -145,10 +145,7 @@ pub(super) fn received(
     let Ok(chain) = ReceiverChain::from_key(given) else { return Ok(()) };
     let key = key(id, account, device, &chain.id());
     if let Some(known) = load(ctx, &key)? {
-        if !known.is_same(&chain) {
-            tracing::warn!("a member's device gave one chain with two keys: the second is refused");
-        }
-        return Ok(());
+        return given_again(ctx, id, device, &key, &known, chain);
     }
     let speaker = speaker_key(id, account, device);
     let mut row = match ctx.load::<GroupSpeaker>(GROUP_SPEAKER, &speaker, 0)? {
@@ -172,11 +169,39 @@ pub(super) fn received(
     Ok(())
 }
 
+/// A chain that is known already was given once more: to a device that asked, while the first answer was still on its way. Whichever
+/// comes first, what was said since the earlier of the two can be read.
+// GRM-13
+fn given_again(
+    ctx: &mut Ctx<'_, '_>,
+    id: &GroupId,
+    device: &DeviceId,
+    key: &[u8],
+    known: &ReceiverChain,
+    given: ReceiverChain,
+) -> Result<(), EngineError> {
+    let chain = known.id();
+    match known.from_earlier(given) {
+        Ok(Some((longer, skipped))) if !known.is_dead(ctx.now) => {
+            ctx.tx.put(GROUP_CHAINS, key, 0, longer.encode());
+            apply(ctx, key, skipped);
+            held::news(ctx, id, News::Chain(*device));
+        }
+        Ok(_) => {}
+        Err(OtherChain) => {
+            tracing::warn!("a member's device gave one chain with two keys: the second is refused");
+            return Ok(());
+        }
+    }
+    ask::satisfied(ctx, id, ask::What::Chain(*device, chain));
+    Ok(())
+}
+
 /// What became of a message.
 pub(super) enum Read {
     /// It opened; the chain has moved on.
     Content(zeroize::Zeroizing<Vec<u8>>),
-    /// The chain is not known.
+    /// The chain is not known, or only from a later message on.
     NoChain,
     /// It is not genuine, was opened before, or comes too late.
     Refused,
@@ -197,6 +222,8 @@ pub(super) fn open(
         match chain.open(message, *id, epoch, &[], &kept, ctx.now) {
             Ok(opened) => opened,
             Err(RefusedMessage::Store(error)) => return Err(error.into()),
+            // GRM-20
+            Err(RefusedMessage::BeforeGiven) => return Ok(Read::NoChain),
             Err(_) => return Ok(Read::Refused),
         };
     // GRM-10

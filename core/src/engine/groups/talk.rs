@@ -33,6 +33,8 @@ pub(super) struct Talk {
     pub(super) verifiers: BTreeMap<ChainId, ChainVerifier>,
     /// Envelopes held: the number in the list of groups that hold some, and what each lacks.
     pub(super) held: BTreeMap<GroupId, (u64, Vec<(u64, Lack)>)>,
+    /// Addresses that lead nowhere, and were looked for in vain.
+    pub(super) strays: BTreeSet<Vec<u8>>,
     /// What has come that some of them may have waited for.
     pub(super) news: BTreeSet<(GroupId, News)>,
 }

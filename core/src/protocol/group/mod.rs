@@ -49,8 +49,8 @@ pub use outer::{Inside, OuterKey};
 pub use parts::{Description, Epoch, Invite, Member, RecordPlace};
 pub use policy::{Joining, Policy, Role};
 pub use receiver::{
-    ChainVerifier, GroupSkippedDelta, GroupSkippedKeys, MalformedChainKey, OpenedGroupMessage, ReceiverChain,
-    RefusedMessage,
+    ChainVerifier, GroupSkippedDelta, GroupSkippedKeys, MalformedChainKey, OpenedGroupMessage, OtherChain,
+    ReceiverChain, RefusedMessage,
 };
 pub use roster::{Merged, Roster};
 pub use sealed_record::{RECORD_ROOM, RecordKeyPlace, read_sealed};

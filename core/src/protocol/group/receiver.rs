@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::message::{self, UnverifiedGroupMessage};
@@ -30,7 +31,7 @@ use crate::{
 };
 
 /// Raised when the form changes; older ones stay readable.
-const STORED_VERSION: u8 = 1;
+const STORED_VERSION: u8 = 2;
 
 /// A chain's public key, checked. Doing that again for every message costs a seventh of verifying it: a caller keeps it at hand
 /// ([`ReceiverChain::verifier`], [`ReceiverChain::decode_with`]).
@@ -43,6 +44,8 @@ pub struct ReceiverChain {
     id: ChainId,
     signing_key: VerifyingKey,
     key: ChainKey,
+    /// The first message it was given for: no key before it was ever here.
+    first: u32,
     /// The first message not yet passed.
     next: u32,
     end: Option<End>,
@@ -60,6 +63,11 @@ struct End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed sender chain")]
 pub struct MalformedChainKey;
+
+/// What was given is not the chain that is known under that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another sender chain under the same name")]
+pub struct OtherChain;
 
 /// Where the keys of messages passed over are kept, of one chain.
 pub trait GroupSkippedKeys {
@@ -106,6 +114,9 @@ pub enum RefusedMessage<E> {
     /// Its key is gone: it was opened before, or fell behind too far.
     #[error("the message's key is gone")]
     KeyGone,
+    /// It was sent before the place at which the chain was given, as far as this device has it.
+    #[error("the chain was given from a later message on")]
+    BeforeGiven,
     /// Beyond the chain's end, or after its death.
     #[error("the chain has ended")]
     Ended,
@@ -129,6 +140,7 @@ impl ReceiverChain {
             id: ChainId::try_from(&*given.chain_id).map_err(|_| MalformedChainKey)?,
             signing_key: VerifyingKey::try_from(&*given.signing_key).map_err(|_| MalformedChainKey)?,
             key: ChainKey::restore(key),
+            first: given.count,
             next: given.count,
             end: None,
         })
@@ -148,6 +160,36 @@ impl ReceiverChain {
     // GRM-13
     pub fn is_same(&self, given: &Self) -> bool {
         self.id == given.id && self.signing_key == given.signing_key
+    }
+
+    /// Its device gave it from an earlier message on as well: what was given twice may arrive the later first. Gives the chain with
+    /// the keys of the messages in between, of which none can have been opened; `None` if `given` tells nothing new.
+    ///
+    /// # Errors
+    /// [`OtherChain`] if `given` is not this chain, or does not lead to where it stands.
+    // GRM-13
+    pub fn from_earlier(&self, given: Self) -> Result<Option<(Self, GroupSkippedDelta)>, OtherChain> {
+        if !self.is_same(&given) {
+            return Err(OtherChain);
+        }
+        if given.next >= self.first {
+            return Ok(None);
+        }
+        let mut skipped = GroupSkippedDelta::default();
+        skipped.insert.reserve_exact(usize::try_from(self.first - given.next).unwrap_or_default());
+        let (from, mut key) = (given.next, given.key);
+        for count in from..self.next {
+            let (next, message_key) = key.step();
+            key = next;
+            // Those behind it were known here, and may have been used.
+            if count < self.first {
+                skipped.insert.push((count, message_key));
+            }
+        }
+        if !bool::from(key.expose().ct_eq(self.key.expose())) {
+            return Err(OtherChain);
+        }
+        Ok(Some((Self { first: from, ..self.clone() }, skipped)))
     }
 
     /// The device has said in a chain after this one how many messages this one had: those that are missing may still come, for
@@ -211,7 +253,8 @@ impl ReceiverChain {
         let mut next = self.clone();
         let mut skipped = GroupSkippedDelta::default();
         let key = if count < self.next {
-            let key = keys.get(count).map_err(RefusedMessage::Store)?.ok_or(RefusedMessage::KeyGone)?;
+            let gone = if count < self.first { RefusedMessage::BeforeGiven } else { RefusedMessage::KeyGone };
+            let key = keys.get(count).map_err(RefusedMessage::Store)?.ok_or(gone)?;
             skipped.used = Some(count);
             key
         } else {
@@ -247,9 +290,9 @@ impl ReceiverChain {
 
     /// The stored form.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let Self { id, signing_key, key, next, end } = self;
+        let Self { id, signing_key, key, first, next, end } = self;
         let mut out = Writer::new(STORED_VERSION, 160);
-        out.raw(id.as_bytes()).raw(signing_key.as_bytes()).secret(key).u32(*next);
+        out.raw(id.as_bytes()).raw(signing_key.as_bytes()).secret(key).u32(*first).u32(*next);
         match end {
             None => out.u8(0),
             Some(End { count, dies }) => out.u8(1).u32(*count).u64(dies.as_millis()),
@@ -274,34 +317,39 @@ impl ReceiverChain {
     }
 
     fn read(stored: &[u8], verifier: Option<&ChainVerifier>) -> Result<Self, InvalidStored> {
-        let mut input = Reader::new(stored, STORED_VERSION)?;
-        let chain = Self::fields(&mut input, verifier).ok_or(InvalidStored::Damaged)?;
+        // The first form didn't say from where a chain was given: nothing before it is taken.
+        let with_first = stored.first() != Some(&1);
+        let mut input = Reader::new(stored, if with_first { STORED_VERSION } else { 1 })?;
+        let chain = Self::fields(&mut input, verifier, with_first).ok_or(InvalidStored::Damaged)?;
         input.end().ok_or(InvalidStored::Damaged)?;
         Ok(chain)
     }
 
-    fn fields(input: &mut Reader<'_>, verifier: Option<&ChainVerifier>) -> Option<Self> {
+    fn fields(input: &mut Reader<'_>, verifier: Option<&ChainVerifier>, with_first: bool) -> Option<Self> {
         let id = ChainId::new(*input.array()?);
         let bytes = input.array()?;
         let signing_key = match verifier {
             Some(ChainVerifier(key)) if key.as_bytes() == bytes => *key,
             _ => VerifyingKey::from_bytes(bytes).ok()?,
         };
-        let (key, next) = (input.secret()?, input.u32()?);
+        let key = input.secret()?;
+        let first = if with_first { input.u32()? } else { 0 };
+        let next = input.u32()?;
         let end = if input.bool()? {
             Some(End { count: input.u32()?, dies: Timestamp::from_millis(input.u64()?) })
         } else {
             None
         };
-        Some(Self { id, signing_key, key, next, end })
+        Some(Self { id, signing_key, key, first, next, end })
     }
 }
 
 impl fmt::Debug for ReceiverChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, signing_key: _, key: _, next, end } = self;
+        let Self { id, signing_key: _, key: _, first, next, end } = self;
         f.debug_struct("ReceiverChain")
             .field("id", id)
+            .field("first", first)
             .field("next", next)
             .field("end", end)
             .finish_non_exhaustive()

@@ -264,7 +264,7 @@ fn grm_12_what_was_said_before_a_chain_was_given_stays_unreadable() {
     let mut sender = begun();
     let early = said(&mut sender, b"before");
     let mut late = Reader::of(&sender);
-    assert_eq!(late.open(&early).err(), Some(RefusedMessage::KeyGone));
+    assert_eq!(late.open(&early).err(), Some(RefusedMessage::BeforeGiven));
     assert_eq!(late.open(&said(&mut sender, b"after")).unwrap(), b"after");
     let changes: [fn(&mut wire::ChainKey); 4] = [
         |key| key.count = MAX_CHAIN_MESSAGES + 1,
@@ -287,6 +287,70 @@ fn grm_13_the_same_chain_with_another_key_is_told() {
     let given = ReceiverChain::from_key(&chain.key_now()).unwrap();
     assert!(given.is_same(&ReceiverChain::from_key(&chain.key_now()).unwrap()));
     assert!(!given.is_same(&ReceiverChain::from_key(&other).unwrap()));
+}
+
+#[test]
+fn grm_13_a_chain_given_from_an_earlier_message_opens_what_was_said_since_and_nothing_twice() {
+    let mut chain = begun();
+    let whole = chain.key_now();
+    let messages: Vec<_> = (0..6).map(|number| said(&mut chain, &[number])).collect();
+    let from = |count: usize| {
+        let mut chain = begun();
+        (0..count).for_each(|number| drop(said(&mut chain, &[number as u8])));
+        chain.key_now()
+    };
+    // Given from the third, and then one of those that follow is read, and one passed over.
+    let mut reader = Reader { chain: ReceiverChain::from_key(&from(3)).unwrap(), kept: Kept::default() };
+    reader.open(&messages[4]).unwrap();
+    assert_eq!(reader.open(&messages[1]).err(), Some(RefusedMessage::BeforeGiven));
+    for later in [3, 4, 6] {
+        let later = ReceiverChain::from_key(&from(later)).unwrap();
+        assert!(reader.chain.from_earlier(later).unwrap().is_none());
+    }
+    let (longer, skipped) =
+        reader.chain.from_earlier(ReceiverChain::from_key(&whole).unwrap()).unwrap().unwrap();
+    assert_eq!(skipped.insert.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [0, 1, 2]);
+    reader.chain = ReceiverChain::decode(&longer.encode()).unwrap();
+    reader.kept.0.extend(skipped.insert);
+    for at in [1, 0, 3, 2, 5] {
+        assert_eq!(reader.open(&messages[at]).unwrap(), [at as u8]);
+    }
+    for message in &messages {
+        assert_eq!(reader.open(message).err(), Some(RefusedMessage::KeyGone));
+    }
+    // And a second time it tells nothing new.
+    assert!(reader.chain.from_earlier(ReceiverChain::from_key(&whole).unwrap()).unwrap().is_none());
+}
+
+#[test]
+fn grm_13_an_earlier_key_that_does_not_lead_to_the_known_one_is_refused() {
+    let mut chain = begun();
+    let mut forged = chain.key_now();
+    forged.key[7] ^= 1;
+    said(&mut chain, b"one");
+    let known = ReceiverChain::from_key(&chain.key_now()).unwrap();
+    let refused = |given: &wire::ChainKey| known.from_earlier(ReceiverChain::from_key(given).unwrap()).err();
+    assert_eq!(refused(&forged), Some(OtherChain));
+    let mut signer = begun().key_now();
+    signer.signing_key =
+        SenderChain::begin(None, NOW, &mut ChaCha20Rng::seed_from_u64(2)).key_now().signing_key;
+    assert_eq!(refused(&signer), Some(OtherChain));
+    assert_eq!(refused(&begun().key_now()), None);
+}
+
+#[test]
+fn a_chain_stored_before_its_beginning_was_known_takes_nothing_earlier() {
+    let mut chain = begun();
+    let whole = ReceiverChain::from_key(&chain.key_now()).unwrap();
+    said(&mut chain, b"one");
+    let stored = ReceiverChain::from_key(&chain.key_now()).unwrap().encode();
+    // The first form: the same without the place from which the chain was given.
+    let mut first = stored.to_vec();
+    first[0] = 1;
+    let at = first.len() - 9;
+    first.drain(at..at + 4);
+    let known = ReceiverChain::decode(&first).unwrap();
+    assert!(known.from_earlier(whole).unwrap().is_none());
 }
 
 #[test]
@@ -343,8 +407,8 @@ fn stored_chains_read_back_and_refuse_what_is_none() {
         assert!(ReceiverChain::decode(&received[..length]).is_err());
     }
     let mut newer = received.to_vec();
-    newer[0] = 2;
-    assert_eq!(ReceiverChain::decode(&newer).err(), Some(InvalidStored::Newer { version: 2 }));
+    newer[0] = 3;
+    assert_eq!(ReceiverChain::decode(&newer).err(), Some(InvalidStored::Newer { version: 3 }));
 }
 
 #[test]
@@ -356,7 +420,7 @@ fn debug_shows_no_secret() {
         shown,
         format!(
             "SenderChain {{ id: {id:?}, count: 0, made: {NOW:?}, before: None, .. }} \
-             ChainSigner {{ chain: {id:?}, .. }} ReceiverChain {{ id: {id:?}, next: 0, end: None, .. }}",
+             ChainSigner {{ chain: {id:?}, .. }} ReceiverChain {{ id: {id:?}, first: 0, next: 0, end: None, .. }}",
             id = chain.id()
         )
     );

@@ -10,17 +10,24 @@ use wheesht_proto::{
 };
 
 use super::{
-    super::super::{Ctx, EngineError, io::RequestError, messaging, tables::GROUP_OUTBOX},
+    super::{
+        super::{Ctx, EngineError, account, io::RequestError, messaging, people, tables::GROUP_OUTBOX},
+        ask, group, propose,
+    },
     Audience, at_relay, audience, finish, look, save_item, wake_by,
 };
-use crate::api::FailReason;
+use crate::api::{EventKind, FailReason, Trouble};
 
 /// First pause after a failure, and the longest (milliseconds): of a relay, of one device's mailbox there.
 const PAUSES: (u64, u64) = (1_000, 5 * 60_000);
 const DEVICE_PAUSES: (u64, u64) = (2_000, 15 * 60_000);
 
-/// How often an address that leads nowhere is tried: a device that moves keeps its old address until its new leaf is known.
-const MAX_ASTRAY: u32 = 5;
+/// How often in a row an address that leads nowhere is tried, which takes about an hour: a device that moves is reached at its old one
+/// until its new leaf is known, and each time that leaf is looked for.
+const MAX_ASTRAY: u32 = 12;
+
+/// Addresses known to lead nowhere that are remembered.
+const MAX_STRAYS: usize = 10_000;
 
 /// What a deposit holds, in its order.
 pub(crate) struct Sent {
@@ -137,7 +144,7 @@ fn taken(
     };
     let mut left: Vec<Vec<u8>> = entry.withheld.iter().map(|device| device.to_vec()).collect();
     let mut taken = false;
-    for (at, device) in entry.whom.devices().into_iter().enumerate() {
+    for (at, (device, address)) in entry.whom.devices().into_iter().zip(entry.whom.addresses()).enumerate() {
         let (code, retry_after) = match result.addresses.get(at) {
             Some(answer) => (answer.code(), answer.retry_after_ms),
             None => (Refusal::Internal, 0),
@@ -145,14 +152,19 @@ fn taken(
         match code {
             Refusal::Unspecified => {
                 taken = true;
-                on_time(ctx, id, relay, &device);
+                on_time(ctx, id, relay, &address);
             }
             Refusal::TooLarge | Refusal::Malformed => {}
-            // A device that has gone for good has no address: the message is not for it.
-            Refusal::NotFound if put_off(ctx, id, relay, &device, retry_after) >= MAX_ASTRAY => {}
-            Refusal::NotFound => left.push(device.to_vec()),
+            // Looked for in vain, and told: what follows doesn't wait for it again.
+            Refusal::NotFound if ctx.passing.groups.talk.strays.contains(&address) => {}
+            Refusal::NotFound => {
+                let times = put_off(ctx, id, relay, &address, retry_after);
+                if gone_astray(ctx, id, &device, &address, times)? {
+                    left.push(device.to_vec());
+                }
+            }
             _ => {
-                put_off(ctx, id, relay, &device, retry_after);
+                put_off(ctx, id, relay, &address, retry_after);
                 left.push(device.to_vec());
             }
         }
@@ -162,6 +174,43 @@ fn taken(
     progress.left = left;
     progress.taken |= taken;
     settle(ctx, id, entry.n, item)
+}
+
+/// An address leads nowhere. Its device may have another by now: in its account's manifest, in the group's record, or in the roster
+/// of another member. Gives whether it is tried again; if not, the person hears who can't be reached.
+// GRM-25
+fn gone_astray(
+    ctx: &mut Ctx<'_, '_>,
+    id: &GroupId,
+    device: &DeviceId,
+    address: &[u8],
+    times: u32,
+) -> Result<bool, EngineError> {
+    let Some(account) = audience(ctx, id)?.and_then(|there| there.account_of(device).copied()) else {
+        return Ok(false);
+    };
+    if times < MAX_ASTRAY {
+        match account::me(ctx)? {
+            Some(me) if me.account == account => {
+                account::look_for_manifest(ctx)?;
+            }
+            _ => people::unreachable(ctx, &account)?,
+        }
+        ask::ask(ctx, id, ask::What::Roster, None);
+        propose::catch_up(ctx, id);
+        return Ok(true);
+    }
+    let strays = &mut ctx.passing.groups.talk.strays;
+    if strays.len() >= MAX_STRAYS {
+        strays.pop_first();
+    }
+    strays.insert(address.to_vec());
+    let member = group::load(ctx, id)?.and_then(|group| group.state().member(&account).cloned());
+    if let Some(member) = member {
+        let trouble = Trouble::GroupMemberUnreachable { group: *id, address: member.address };
+        ctx.event(EventKind::Trouble { trouble })?;
+    }
+    Ok(false)
 }
 
 /// The relay refused a deposit as a whole.
@@ -216,16 +265,16 @@ fn pause(ctx: &mut Ctx<'_, '_>, id: &GroupId, relay: &RelayAddress, at_least_ms:
     wake_by(ctx, id, until);
 }
 
-/// A device's mailbox refused something: it is left out for a while, longer each time. Gives how often in a row it did.
+/// What is behind an address refused something: it is left out for a while, longer each time. Gives how often in a row it did.
 fn put_off(
     ctx: &mut Ctx<'_, '_>,
     id: &GroupId,
     relay: &RelayAddress,
-    device: &DeviceId,
+    address: &[u8],
     at_least_ms: u32,
 ) -> u32 {
     let now = ctx.now;
-    let failures = match at_relay(ctx, id, relay).map(|at| at.slow.get(device).copied()) {
+    let failures = match at_relay(ctx, id, relay).map(|at| at.slow.get(address).copied()) {
         // Refused together with one before it, in the same deposit.
         Some(Some((failures, until))) if until > now => return failures,
         Some(known) => known.map_or(0, |(failures, _)| failures),
@@ -233,16 +282,17 @@ fn put_off(
     };
     let until = messaging::pause_after(ctx, failures, at_least_ms, DEVICE_PAUSES);
     if let Some(at) = at_relay(ctx, id, relay) {
-        at.slow.insert(*device, (failures + 1, until));
+        at.slow.insert(address.to_vec(), (failures + 1, until));
     }
     failures + 1
 }
 
-fn on_time(ctx: &mut Ctx<'_, '_>, id: &GroupId, relay: &RelayAddress, device: &DeviceId) {
+fn on_time(ctx: &mut Ctx<'_, '_>, id: &GroupId, relay: &RelayAddress, address: &[u8]) {
+    ctx.passing.groups.talk.strays.remove(address);
     if let Some(running) = ctx.passing.groups.talk.lanes.get_mut(id)
         && let Some(at) = running.relays.get_mut(relay)
         && !at.slow.is_empty()
     {
-        at.slow.remove(device);
+        at.slow.remove(address);
     }
 }

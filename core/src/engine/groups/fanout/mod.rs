@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wheesht_proto::{
     address::RelayAddress,
     content::{Content, content},
-    ids::{DeviceId, GroupId, MessageId},
+    ids::{GroupId, MessageId},
     prost::Message as _,
     stored::{GroupLane, GroupOutboxItem},
 };
@@ -68,8 +68,9 @@ struct AtRelay {
     pause: Option<Timestamp>,
     /// The relay refused a whole deposit: one envelope at a time, to find out which.
     single: bool,
-    /// Devices whose mailbox refused something: how often, and until when they are left out.
-    slow: BTreeMap<DeviceId, (u32, Timestamp)>,
+    /// Addresses at which something was refused: how often in a row, and until when they are left out. A device that has another
+    /// address begins anew.
+    slow: BTreeMap<Vec<u8>, (u32, Timestamp)>,
 }
 
 // ---- Offered to the rest of the engine -----------------------------------------------------------------------

@@ -222,8 +222,8 @@ fn deposit(
         return wake_by(ctx, id, until);
     }
     let most = if at.single { 1 } else { most.clamp(1, MAX_DEPOSIT_ENTRIES) };
-    let slow: BTreeSet<DeviceId> =
-        at.slow.iter().filter(|(_, (_, until))| *until > now).map(|(device, _)| *device).collect();
+    let slow: BTreeSet<Vec<u8>> =
+        at.slow.iter().filter(|(_, (_, until))| *until > now).map(|(address, _)| address.clone()).collect();
     let wake = at.slow.values().map(|(_, until)| *until).filter(|until| *until > now).min();
     let (mut entries, mut what, mut bytes) = (Vec::new(), Vec::new(), 0);
     for (n, item) in waiting {
@@ -262,7 +262,7 @@ fn entry(
     audience: &Rc<Audience>,
     index: usize,
     listed: &Listed,
-    slow: &BTreeSet<DeviceId>,
+    slow: &BTreeSet<Vec<u8>>,
 ) -> Option<Entry> {
     let progress = item.relays.iter().find(|progress| progress.relay == listed.relay.to_string());
     if progress.is_some_and(|progress| progress.done) {
@@ -274,7 +274,7 @@ fn entry(
     }
     let lacks = |device: &DeviceId| left.is_empty() || left.iter().any(|left| left == device.as_ref());
     let places = listed.devices.iter().zip(&listed.addresses).filter(|(device, _)| lacks(device));
-    let (withheld, going): (Vec<_>, Vec<_>) = places.partition(|(device, _)| slow.contains(device));
+    let (withheld, going): (Vec<_>, Vec<_>) = places.partition(|(_, address)| slow.contains(*address));
     if going.is_empty() {
         return None;
     }

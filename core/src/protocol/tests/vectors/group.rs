@@ -55,7 +55,7 @@ fn outcome(case: &Value) -> &'static str {
             "ok"
         }
         Err(RefusedMessage::NotAuthentic) => "refused",
-        Err(RefusedMessage::KeyGone) => "key_gone",
+        Err(RefusedMessage::KeyGone | RefusedMessage::BeforeGiven) => "key_gone",
         Err(RefusedMessage::TooFarAhead | RefusedMessage::Ended) => "beyond",
         Err(RefusedMessage::Store(never)) => match never {},
     }
