@@ -44,7 +44,11 @@ impl Scene {
         draft: &Draft,
         root_vault: &[u8],
     ) -> Result<relay::ProposeManifestOk, ErrorCode> {
-        let propose = relay::ProposeManifest { manifest: draft.encoded(), root_vault: root_vault.to_vec() };
+        let propose = relay::ProposeManifest {
+            manifest: draft.encoded(),
+            root_vault: root_vault.to_vec(),
+            proof: Vec::new(),
+        };
         self.session.ask(Frame::ProposeManifest(propose)).await.map(|reply| match reply {
             Reply::ProposeManifestOk(ok) => ok,
             other => panic!("{other:?}"),
@@ -175,7 +179,9 @@ async fn a_device_that_waits_is_told_so_rel_29() {
 async fn a_proposal_must_continue_the_chain_rel_60() {
     let mut scene = Scene::new(Duration::from_secs(600)).await;
     let first = scene.alice.manifest.encoded().to_vec();
-    let propose = |manifest| Frame::ProposeManifest(relay::ProposeManifest { manifest, root_vault: vec![1] });
+    let propose = |manifest| {
+        Frame::ProposeManifest(relay::ProposeManifest { manifest, root_vault: vec![1], proof: Vec::new() })
+    };
     assert_eq!(scene.session.ask(propose(first)).await.err(), Some(ErrorCode::Conflict));
     assert_eq!(scene.session.ask(propose(vec![1; 99])).await.err(), Some(ErrorCode::Malformed));
     let mallory = scene.relay.person("mallory", 9);

@@ -246,6 +246,9 @@ pub enum Trouble {
         /// Why.
         error: Error,
     },
+    /// Somebody tried to join by a link that a device had joined by already, and was refused: the password and the link are known to
+    /// somebody else.
+    DeviceLinkUsedTwice,
     /// What is stored on this machine could not be read or written; Wheesht goes on trying. Not kept.
     StoreFailed {
         /// For a person.

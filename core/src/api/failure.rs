@@ -83,6 +83,11 @@ impl From<&Trouble> for Error {
                     .next("Changes wait; if it lasts, an owner can move the group to another relay.")
             }
             Trouble::GroupChangeRefused { error, .. } => error.clone(),
+            Trouble::DeviceLinkUsedTwice => Self::new(
+                ErrorCode::Invalid,
+                "A second device tried to join by a link that was used already, and was refused.",
+            )
+            .next("If that was not you, somebody knows your password: change it, and look at the list of devices."),
             Trouble::StoreFailed { detail } => Self::new(
                 ErrorCode::Store,
                 format!("What is stored on this machine can't be read or written: {detail}."),

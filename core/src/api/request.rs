@@ -50,6 +50,20 @@ pub enum Request {
         /// Remove every other device of the account, for instance because all are lost.
         evict: bool,
     },
+    /// The same by a link that a device of the account shows: that device, as soon as it runs, confirms without anybody comparing a
+    /// code. → `Status`
+    LogInByLink {
+        /// [`super::DeviceLink::code`].
+        link: Password,
+        /// The account's password.
+        password: Password,
+        /// What the owner calls this device.
+        device: String,
+    },
+    /// Makes a link by which one new device joins within ten minutes, confirmed by this one; the one made before is void. → `DeviceLink`
+    MakeDeviceLink,
+    /// Makes that link void. → `Done`
+    RevokeDeviceLink,
     /// The account's devices, and those that ask to join. → `Devices`
     Devices,
     /// Lets a device join. → `Done`

@@ -69,6 +69,9 @@ fn command(ctx: &mut Ctx<'_, '_>, id: u64, request: Request) -> Answer {
         | Request::SuggestPassphrase
         | Request::Register { .. }
         | Request::LogIn { .. }
+        | Request::LogInByLink { .. }
+        | Request::MakeDeviceLink
+        | Request::RevokeDeviceLink
         | Request::Devices
         | Request::ConfirmDevice { .. }
         | Request::RejectDevice { .. }

@@ -35,6 +35,9 @@ pub(crate) const OWN_BOOK: Table = lasting("own address book");
 /// A device that asks to join. `("", 0)`
 pub(crate) const PROPOSAL: Table = lasting("proposal");
 
+/// The link that another device may join by. `("", 0)`
+pub(crate) const DEVICE_LINK: Table = daily("device link");
+
 /// A device's removal that was proposed. `("", 0)`
 pub(crate) const REMOVAL: Table = daily("removal");
 /// Records that a removed device could still write. `("", n)`

@@ -12,6 +12,7 @@
 mod blocking;
 mod ending;
 mod hostile;
+mod linking;
 mod password;
 mod removal;
 
