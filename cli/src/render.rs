@@ -410,6 +410,17 @@ pub(crate) fn proposal(proposal: &DeviceProposal, style: Style) -> String {
     }
 }
 
+/// A code to scan, with an empty line after it; nothing if the text is too long for one.
+pub(crate) fn qr(text: &str) -> String {
+    let code = qrcode::QrCode::new(text).map(|code| {
+        code.render::<qrcode::render::unicode::Dense1x2>()
+            .dark_color(qrcode::render::unicode::Dense1x2::Light)
+            .light_color(qrcode::render::unicode::Dense1x2::Dark)
+            .build()
+    });
+    code.map(|code| format!("{code}\n\n")).unwrap_or_default()
+}
+
 /// How far this installation is.
 pub(crate) fn status(status: &Status, style: Style) -> String {
     let address = status.address.as_ref().map(|address| style.bold(&address.canonical()));

@@ -262,3 +262,25 @@ async fn a_removal_takes_effect_at_once() {
     assert!(matches!(&*said, [Reply::Error(error)] if error.code() == ErrorCode::DeviceUnknown), "{said:?}");
     assert!(scene.device.ask(Frame::Subscribe(relay::Subscribe { credit: 1 })).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_proof_goes_to_the_devices_as_it_came_and_is_no_longer_than_it_may_be_rel_67() {
+    let mut scene = Scene::new(Duration::from_secs(600)).await;
+    let second = scene.alice.new_device();
+    let draft = scene.adding(&second);
+    let propose = |proof: &[u8]| {
+        let manifest = draft.encoded();
+        Frame::ProposeManifest(relay::ProposeManifest {
+            manifest,
+            root_vault: Vec::new(),
+            proof: proof.to_vec(),
+        })
+    };
+    assert_eq!(scene.session.ask(propose(&[7; 65])).await.err(), Some(ErrorCode::TooLarge));
+    scene.session.ask(propose(&[7; 64])).await.unwrap();
+    assert_eq!(told(&mut scene.device).await.proof, [7; 64]);
+    scene.relay.kill_and_restart().await;
+    let mut again = scene.relay.connect().await;
+    let session = again.device_login(&scene.alice, 0).await.unwrap();
+    assert_eq!(session.proposal.unwrap().proof, [7; 64]);
+}

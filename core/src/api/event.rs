@@ -8,6 +8,7 @@ use wheesht_proto::{
 };
 
 use super::{
+    archive::HistoryTransfer,
     error::Error,
     file::Transfer,
     group::{Group, GroupChange, JoinRequest},
@@ -176,6 +177,11 @@ pub enum EventKind {
     Transfer {
         /// How far.
         transfer: Transfer,
+    },
+    /// History goes its way between two own devices. Its end is kept until acknowledged, how far it is is not.
+    HistoryTransfer {
+        /// How far.
+        transfer: HistoryTransfer,
     },
     /// The connection to the own relay. Not kept.
     Link {

@@ -22,7 +22,7 @@ pub mod text;
 mod types;
 mod who;
 
-pub use archive::{EXPORT_VERSION, ExportLine, Imported};
+pub use archive::{EXPORT_VERSION, ExportLine, HistoryTransfer, HistoryTransferState, Imported};
 pub use contact_extra::ContactExtra;
 pub use error::{Error, ErrorCode};
 pub use event::{Event, EventId, EventKind, LinkState, Trouble};

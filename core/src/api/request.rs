@@ -84,6 +84,17 @@ pub enum Request {
         /// The account's password: a device alone can't do this.
         password: Password,
     },
+    /// Hands what was said here over to another device of the account: as history to read, without what disappears. It goes on by itself,
+    /// over restarts of either; events tell how far it is. → `Done`
+    SendHistory {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Hands no more of it over; what has arrived there stays. → `Done`
+    CancelHistory {
+        /// Which.
+        device: DeviceId,
+    },
     /// Gives a device of the account another name, known to the account's own devices only. → `Done`
     RenameDevice {
         /// Which.

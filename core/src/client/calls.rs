@@ -100,6 +100,16 @@ impl Client {
         call!(self, Request::RemoveDevice { device, password }, Response::Done => ())
     }
 
+    /// Hands what was said here over to another device of the account. See [`Request::SendHistory`].
+    pub async fn send_history(&self, device: DeviceId) -> Result<(), Error> {
+        call!(self, Request::SendHistory { device }, Response::Done => ())
+    }
+
+    /// Hands no more of it over.
+    pub async fn cancel_history(&self, device: DeviceId) -> Result<(), Error> {
+        call!(self, Request::CancelHistory { device }, Response::Done => ())
+    }
+
     /// Gives a device of the account another name.
     pub async fn rename_device(&self, device: DeviceId, label: impl Into<String>) -> Result<(), Error> {
         call!(self, Request::RenameDevice { device, label: label.into() }, Response::Done => ())

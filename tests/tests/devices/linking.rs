@@ -5,6 +5,8 @@ use std::{cell::RefCell, rc::Rc};
 use wheesht_core::{
     api::{DeviceLink, EventKind, StopReason, Trouble},
     proto::relay::{client_frame, relay_frame},
+    protocol::device_link::DeviceLink as DeviceLinkText,
+    signed::UnverifiedManifest,
 };
 use wheesht_tests::{
     hostile::{Asked, Hostile, Victim},
@@ -232,8 +234,16 @@ fn a_proof_that_a_relay_has_seen_lets_no_other_device_in_dev_21() {
 fn a_link_evicts_nobody_and_stands_for_no_account_that_the_relay_makes_up_dev_22() {
     let Two { mut stage, alice, .. } = friends(958);
     let link = make(&mut stage, alice);
-    // An eviction with a right proof beside it is still an eviction, to be refused by the person.
+    // Whoever knows password and link may put a right proof beside an eviction: it is still one, which the person refuses.
     let evictor = stage.add();
+    let shown = DeviceLinkText::from_text(link.code.expose()).unwrap();
+    let prove = move |_: Victim, question: &mut client_frame::Body| {
+        if let client_frame::Body::ProposeManifest(ask) = question {
+            let draft = UnverifiedManifest::decode(&ask.manifest).unwrap();
+            ask.proof = shown.secret.proof(&shown.maker, &draft.hash()).to_vec();
+        }
+    };
+    stage.hostile = Some(Box::new(Passing(prove, |_: Victim, _: &mut relay_frame::Body| {})));
     let request = Request::LogIn {
         address: address("alice"),
         password: Password::new(PASSWORD),
