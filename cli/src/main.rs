@@ -129,7 +129,7 @@ async fn dispatch(args: Args, out: Output) -> Result<()> {
             commands::notifications::run(&global, out, &changes).await
         }
         Some(Command::Devices { action }) => commands::devices::run(&global, out, action).await,
-        Some(Command::Link { no_wait }) => commands::link::run(&global, out, no_wait).await,
+        Some(Command::Link { no_wait, history }) => commands::link::run(&global, out, no_wait, history).await,
         Some(Command::Password { old, new }) => {
             commands::account::change_password(&global, out, &old, &new).await
         }

@@ -4,8 +4,9 @@ use jiff::{Timestamp as Instant, tz::TimeZone};
 use wheesht_core::{
     api::{
         Availability, Body, Contact, ContactState, Conversation, Device, DeviceProposal, Error, FailReason,
-        File, FileState, Group, GroupChange, GroupDetails, GroupPhase, GroupRefusal, Joining, Message,
-        MessageState, Notice, Phase, Policy, Presence, Role, Status, StopReason, Trouble,
+        File, FileState, Group, GroupChange, GroupDetails, GroupPhase, GroupRefusal, HistoryTransfer,
+        HistoryTransferState, Joining, Message, MessageState, Notice, Phase, Policy, Presence, Role, Status,
+        StopReason, Trouble,
     },
     proto::address::Address,
     time::Timestamp,
@@ -407,6 +408,19 @@ pub(crate) fn proposal(proposal: &DeviceProposal, style: Style) -> String {
             "A new device asks to join your account. If its screen shows {code}: /confirm {code} (wheesht devices confirm). If it \
              is not yours: /reject, and change your password."
         )),
+    }
+}
+
+/// How far history is on its way between two devices.
+pub(crate) fn history_transfer(transfer: &HistoryTransfer) -> String {
+    let HistoryTransfer { sending, done, total, .. } = transfer;
+    let way = if *sending { "handed over to" } else { "taken in from" };
+    match &transfer.state {
+        HistoryTransferState::Done => format!("History: {done} messages {way} the other device."),
+        HistoryTransferState::Waiting { error } | HistoryTransferState::Failed { error } => {
+            format!("History: {done} of about {total}. {}", text::one_line(&error.to_string()))
+        }
+        _ => format!("History: {done} of about {total} messages {way} the other device."),
     }
 }
 

@@ -198,6 +198,9 @@ pub(crate) enum Command {
         /// Print it and leave; the device is confirmed when Wheesht runs next
         #[arg(long)]
         no_wait: bool,
+        /// Hand what was said here over to the new device
+        #[arg(long, conflicts_with = "no_wait")]
+        history: bool,
     },
     /// Change the account's password
     Password {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use wheesht_core::api::{DeviceLink, ErrorCode, EventKind, Response, Trouble};
+use wheesht_core::api::{Device, DeviceLink, ErrorCode, EventKind, Response, Trouble};
 
+use super::devices;
 use crate::{
     args::Global,
     exit::{Exit, Failure, Result},
@@ -15,19 +16,22 @@ use crate::{
 /// The relay's answer may still be on its way when the code runs out.
 const GRACE: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(global: &Global, out: Output, no_wait: bool) -> Result<()> {
+pub(crate) async fn run(global: &Global, out: Output, no_wait: bool, history: bool) -> Result<()> {
     let session = Session::with_account(global, out).await?;
     let link = session.client.make_device_link().await?;
     out.result(&Response::DeviceLink { link: link.clone() }, |style| shown(&link, style))?;
     if !no_wait {
-        wait(&session, &link).await?;
+        let device = wait(&session, &link).await?;
+        if history {
+            devices::hand_over(&session, &device, true).await?;
+        }
     }
     session.client.close().await;
     Ok(())
 }
 
 /// Until a device has joined. Leaves the events to whoever listens next.
-async fn wait(session: &Session, link: &DeviceLink) -> Result<()> {
+async fn wait(session: &Session, link: &DeviceLink) -> Result<Device> {
     session.out.aside("Waiting for the new device. (Ctrl-C leaves; it is confirmed when Wheesht runs next.)");
     let (known, _) = session.client.devices().await?;
     let mut events = session.client.events();
@@ -59,12 +63,10 @@ async fn wait(session: &Session, link: &DeviceLink) -> Result<()> {
             let device = device?;
             let object = Response::Devices { devices: vec![device.clone()], proposal: None };
             session.out.result(&object, |style| {
-                format!(
-                    "{}\n{}",
-                    style.good("The new device belongs to your account."),
-                    render::device(&device, style)
-                )
-            })
+                let shown = render::device(&device, style);
+                format!("{}\n{shown}", style.good("The new device belongs to your account."))
+            })?;
+            Ok(device)
         }
         Err(_) => {
             session.client.revoke_device_link().await?;

@@ -74,7 +74,7 @@ use super::{
 use crate::{
     api::{Error, ErrorCode, Request, Response},
     opaque::{LoginFlow, RegistrationFlow},
-    signed::Manifest,
+    signed::{Manifest, Record},
     time::Timestamp,
 };
 use jobs::Output;
@@ -191,6 +191,8 @@ pub(crate) enum Pending {
     CloseWrite(u64),
     CloseOld(u64),
     EndBook,
+    /// With the last versions of the records that go before it.
+    EndProfile(Vec<Record>),
     EndAccount,
 }
 
@@ -290,6 +292,7 @@ pub(super) fn reply(
             Ok(())
         }
         Pending::EndBook => ending::book(ctx, result),
+        Pending::EndProfile(records) => ending::profile(ctx, records, result),
         Pending::EndAccount => ending::ended(ctx, result),
     }
 }

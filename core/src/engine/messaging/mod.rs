@@ -288,6 +288,11 @@ pub(crate) fn stopped(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
     receipts::drop_all(ctx)
 }
 
+/// Whether envelopes of an account wait until the device that sent them is known.
+pub(crate) fn holds(ctx: &Ctx<'_, '_>, account: &AccountId) -> bool {
+    ctx.passing.messaging.held.contains_key(account)
+}
+
 /// What a conversation is called.
 pub(crate) fn title(ctx: &mut Ctx<'_, '_>, id: &ConversationId) -> Result<String, EngineError> {
     conversations::title(ctx, id)

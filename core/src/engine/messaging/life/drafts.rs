@@ -63,6 +63,11 @@ pub(in super::super) fn receive(ctx: &mut Ctx<'_, '_>, draft: DraftSync) -> Resu
     if text.len() > MAX_TEXT || order > ahead || (known.order, &known.text) >= (order, &text) {
         return Ok(());
     }
+    if !text.is_empty() && conversations::find(ctx, &id)?.is_none() {
+        // A device that has just joined shows where something is being written, though it has nothing of what was said.
+        let conversation = conversations::find_or_begin(ctx, &id)?;
+        conversations::save(ctx, &id, &conversation);
+    }
     let reply = reply_to.filter(texts::is_ref);
     let reply =
         reply.map(|MessageRef { author, message_id }| Reply { author, message_id, quote: String::new() });
