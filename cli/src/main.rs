@@ -101,8 +101,9 @@ async fn dispatch(args: Args, out: Output) -> Result<()> {
         Some(Command::Register { address, password, generate, device }) => {
             commands::register::run(&global, out, address, &password, generate, device).await
         }
-        Some(Command::Login { address, password, device, evict, no_wait }) => {
-            commands::login::run(&global, out, address, &password, device, evict, no_wait).await
+        Some(Command::Login { address, link, password, device, evict, no_wait }) => {
+            let way = commands::login::Way::of(address, link, evict)?;
+            commands::login::run(&global, out, way, &password, device, no_wait).await
         }
         Some(Command::Send { to, text, wait, timeout }) => {
             commands::send::run(&global, out, &to, text, wait, timeout).await
@@ -128,6 +129,7 @@ async fn dispatch(args: Args, out: Output) -> Result<()> {
             commands::notifications::run(&global, out, &changes).await
         }
         Some(Command::Devices { action }) => commands::devices::run(&global, out, action).await,
+        Some(Command::Link { no_wait, history }) => commands::link::run(&global, out, no_wait, history).await,
         Some(Command::Password { old, new }) => {
             commands::account::change_password(&global, out, &old, &new).await
         }

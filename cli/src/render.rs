@@ -4,8 +4,9 @@ use jiff::{Timestamp as Instant, tz::TimeZone};
 use wheesht_core::{
     api::{
         Availability, Body, Contact, ContactState, Conversation, Device, DeviceProposal, Error, FailReason,
-        File, FileState, Group, GroupChange, GroupDetails, GroupPhase, GroupRefusal, Joining, Message,
-        MessageState, Notice, Phase, Policy, Presence, Role, Status, StopReason, Trouble,
+        File, FileState, Group, GroupChange, GroupDetails, GroupPhase, GroupRefusal, HistoryTransfer,
+        HistoryTransferState, Joining, Message, MessageState, Notice, Phase, Policy, Presence, Role, Status,
+        StopReason, Trouble,
     },
     proto::address::Address,
     time::Timestamp,
@@ -408,6 +409,30 @@ pub(crate) fn proposal(proposal: &DeviceProposal, style: Style) -> String {
              is not yours: /reject, and change your password."
         )),
     }
+}
+
+/// How far history is on its way between two devices.
+pub(crate) fn history_transfer(transfer: &HistoryTransfer) -> String {
+    let HistoryTransfer { sending, done, total, .. } = transfer;
+    let way = if *sending { "handed over to" } else { "taken in from" };
+    match &transfer.state {
+        HistoryTransferState::Done => format!("History: {done} messages {way} the other device."),
+        HistoryTransferState::Waiting { error } | HistoryTransferState::Failed { error } => {
+            format!("History: {done} of about {total}. {}", text::one_line(&error.to_string()))
+        }
+        _ => format!("History: {done} of about {total} messages {way} the other device."),
+    }
+}
+
+/// A code to scan, with an empty line after it; nothing if the text is too long for one.
+pub(crate) fn qr(text: &str) -> String {
+    let code = qrcode::QrCode::new(text).map(|code| {
+        code.render::<qrcode::render::unicode::Dense1x2>()
+            .dark_color(qrcode::render::unicode::Dense1x2::Light)
+            .light_color(qrcode::render::unicode::Dense1x2::Dark)
+            .build()
+    });
+    code.map(|code| format!("{code}\n\n")).unwrap_or_default()
 }
 
 /// How far this installation is.

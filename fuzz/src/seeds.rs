@@ -178,7 +178,11 @@ fn frames(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
         ("login-finish", Ask::LoginFinish(relay::LoginFinish { finalization: bytes(64) })),
         (
             "propose",
-            Ask::ProposeManifest(relay::ProposeManifest { manifest: bytes(300), root_vault: bytes(160) }),
+            Ask::ProposeManifest(relay::ProposeManifest {
+                manifest: bytes(300),
+                root_vault: bytes(160),
+                proof: bytes(32),
+            }),
         ),
         ("withdraw", Ask::WithdrawProposal(relay::WithdrawProposal { proposal_id: bytes(32) })),
         (
@@ -273,7 +277,15 @@ fn frames(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
             }),
         ),
         ("deliver-nothing", Say::Deliver(relay::Deliver::default())),
-        ("proposal", Say::Proposal(relay::Proposal { proposal_id: bytes(32), manifest, effective_at_ms: 1 })),
+        (
+            "proposal",
+            Say::Proposal(relay::Proposal {
+                proposal_id: bytes(32),
+                manifest,
+                effective_at_ms: 1,
+                proof: bytes(32),
+            }),
+        ),
         ("no-proposal", Say::Proposal(relay::Proposal::default())),
         ("decided", Say::ProposalDecided(relay::ProposalDecided { proposal_id: bytes(32), accepted: true })),
         ("goodbye", Say::Goodbye(relay::Goodbye { reconnect_after_ms: u32::MAX })),

@@ -57,6 +57,9 @@ pub const MAX_RECORD: usize = 256 * 1024;
 /// Largest root vault in bytes; it holds two keys.
 pub const MAX_ROOT_VAULT: usize = 4 * 1024;
 
+/// Longest proof beside a proposal in bytes: a tag has 32, and one of another kind may be twice as long.
+pub const MAX_PROPOSAL_PROOF: usize = 64;
+
 /// Requests that may be under way at once on one connection.
 pub const MAX_IN_FLIGHT: usize = 64;
 

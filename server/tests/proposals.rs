@@ -44,7 +44,11 @@ impl Scene {
         draft: &Draft,
         root_vault: &[u8],
     ) -> Result<relay::ProposeManifestOk, ErrorCode> {
-        let propose = relay::ProposeManifest { manifest: draft.encoded(), root_vault: root_vault.to_vec() };
+        let propose = relay::ProposeManifest {
+            manifest: draft.encoded(),
+            root_vault: root_vault.to_vec(),
+            proof: Vec::new(),
+        };
         self.session.ask(Frame::ProposeManifest(propose)).await.map(|reply| match reply {
             Reply::ProposeManifestOk(ok) => ok,
             other => panic!("{other:?}"),
@@ -189,7 +193,9 @@ async fn a_device_that_waits_is_told_so_rel_29() {
 async fn a_proposal_must_continue_the_chain_rel_60() {
     let mut scene = Scene::new(Duration::from_secs(600)).await;
     let first = scene.alice.manifest.encoded().to_vec();
-    let propose = |manifest| Frame::ProposeManifest(relay::ProposeManifest { manifest, root_vault: vec![1] });
+    let propose = |manifest| {
+        Frame::ProposeManifest(relay::ProposeManifest { manifest, root_vault: vec![1], proof: Vec::new() })
+    };
     assert_eq!(scene.session.ask(propose(first)).await.err(), Some(ErrorCode::Conflict));
     assert_eq!(scene.session.ask(propose(vec![1; 99])).await.err(), Some(ErrorCode::Malformed));
     let mallory = scene.relay.person("mallory", 9);
@@ -269,4 +275,26 @@ async fn a_removal_takes_effect_at_once() {
     let said = removed.until_closed().await;
     assert!(matches!(&*said, [Reply::Error(error)] if error.code() == ErrorCode::DeviceUnknown), "{said:?}");
     assert!(scene.device.ask(Frame::Subscribe(relay::Subscribe { credit: 1 })).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_proof_goes_to_the_devices_as_it_came_and_is_no_longer_than_it_may_be_rel_67() {
+    let mut scene = Scene::new(Duration::from_secs(600)).await;
+    let second = scene.alice.new_device();
+    let draft = scene.adding(&second);
+    let propose = |proof: &[u8]| {
+        let manifest = draft.encoded();
+        Frame::ProposeManifest(relay::ProposeManifest {
+            manifest,
+            root_vault: Vec::new(),
+            proof: proof.to_vec(),
+        })
+    };
+    assert_eq!(scene.session.ask(propose(&[7; 65])).await.err(), Some(ErrorCode::TooLarge));
+    scene.session.ask(propose(&[7; 64])).await.unwrap();
+    assert_eq!(told(&mut scene.device).await.proof, [7; 64]);
+    scene.relay.kill_and_restart().await;
+    let mut again = scene.relay.connect().await;
+    let session = again.device_login(&scene.alice, 0).await.unwrap();
+    assert_eq!(session.proposal.unwrap().proof, [7; 64]);
 }

@@ -255,6 +255,26 @@ fn an_invitation_is_declined_and_only_members_invite() {
 }
 
 #[test]
+fn gro_16_own_devices_that_did_not_invite_leave_the_answer_to_the_one_that_did() {
+    let mut stage = Stage::new(28);
+    let (alice, bob) = (stage.register("alice"), stage.register("bob"));
+    befriend(&mut stage, (alice, "alice"), (bob, "bob"));
+    let (second, third) = (stage.join(alice, "alice"), stage.join(alice, "alice"));
+    let id = found(&mut stage, alice, Policy::default());
+    stage.advance(5 * MINUTE);
+    invite(&mut stage, second, id, "bob");
+    // The two that know nothing of it hear the answer first.
+    stage.set_offline(second, true);
+    group(&mut stage, bob, Request::AcceptInvitation { group: id });
+    stage.advance(5 * MINUTE);
+    assert_eq!((phase(&mut stage, bob, id), refusal(&mut stage, bob)), (Some(GroupPhase::Joining), None));
+    stage.set_offline(second, false);
+    stage.advance(5 * MINUTE);
+    assert_eq!(phase(&mut stage, bob, id), Some(GroupPhase::Member));
+    agree(&mut stage, &[alice, second, third, bob], id, 2);
+}
+
+#[test]
 fn gro_18_another_own_device_gets_into_the_groups() {
     let mut stage = Stage::new(8);
     let (alice, bob) = (stage.register("alice"), stage.register("bob"));

@@ -25,6 +25,17 @@ pub(crate) enum DeviceAction {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Hand what was said here over to another device; it goes on by itself while Wheesht runs. What disappears stays here
+    SendHistory {
+        /// Its name, or the beginning of its id
+        device: String,
+        /// Do not wait until all of it is on its way
+        #[arg(long, conflicts_with = "cancel")]
+        no_wait: bool,
+        /// Hand no more of it over; what has arrived stays
+        #[arg(long)]
+        cancel: bool,
+    },
     /// Give a device another name; only your own devices see it
     Rename {
         /// Its name, or the beginning of its id

@@ -71,7 +71,11 @@ pub(crate) enum Command {
     /// Use an existing account on this machine
     Login {
         /// NAME@HOST[:PORT][#FINGERPRINT]
-        address: Address,
+        #[arg(required_unless_present = "link")]
+        address: Option<Address>,
+        /// What "wheesht link" shows on another device of yours: then nobody has to compare a code. "-" reads it from standard input
+        #[arg(long, value_name = "LINK", conflicts_with_all = ["address", "evict"])]
+        link: Option<String>,
         #[command(flatten)]
         password: PasswordSource,
         /// What you call this device
@@ -190,6 +194,15 @@ pub(crate) enum Command {
     Devices {
         #[command(subcommand)]
         action: Option<DeviceAction>,
+    },
+    /// Let a new device join: shows a code to scan or copy, for ten minutes, and confirms the device that uses it
+    Link {
+        /// Print it and leave; the device is confirmed when Wheesht runs next
+        #[arg(long)]
+        no_wait: bool,
+        /// Hand what was said here over to the new device
+        #[arg(long, conflicts_with = "no_wait")]
+        history: bool,
     },
     /// Change the account's password
     Password {

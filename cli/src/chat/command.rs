@@ -137,7 +137,7 @@ const fn usage(name: &'static str, arguments: &'static str, does: &'static str) 
 /// All commands, in the order of the help.
 pub(crate) const COMMANDS: &[Usage] = &[
     usage("/msg", "NAME TEXT", "write to somebody, and open the conversation"),
-    usage("/open", "NAME", "open a conversation; what you type then goes there"),
+    usage("/open", "NAME", "open a conversation; what you type goes there"),
     usage("/close", "", "close it again"),
     usage("/chats", "", "all conversations"),
     usage("/requests", "", "strangers who wrote"),

@@ -45,7 +45,7 @@ pub(crate) async fn first_run(session: &Session) -> Result<()> {
             _ => Err("y or n, please.".to_owned()),
         })
         .await?;
-        login::log_in(session, address, login::ask().await?, None, evict).await?;
+        login::log_in(session, login::Way::Address { address, evict }, login::ask().await?, None).await?;
         return Ok(());
     }
     let password = register::choose(session).await?;

@@ -1,6 +1,6 @@
 //! `wheesht devices`: the account's devices, and one that asks to join.
 
-use wheesht_core::api::{Device, DeviceProposal, ErrorCode, Response};
+use wheesht_core::api::{Device, DeviceProposal, ErrorCode, EventKind, HistoryTransferState, Response};
 
 use super::account;
 use crate::{
@@ -43,6 +43,15 @@ pub(crate) async fn run(global: &Global, out: Output, action: Option<DeviceActio
                 "Removed. Your other devices and your contacts are given new keys.".to_owned()
             })?;
         }
+        DeviceAction::SendHistory { device, cancel: true, .. } => {
+            let device = named(&session, &device).await?;
+            session.client.cancel_history(device.id).await?;
+            out.result(&Response::Done, |_| "No more of it is handed over.".to_owned())?;
+        }
+        DeviceAction::SendHistory { device, no_wait, cancel: false } => {
+            let device = named(&session, &device).await?;
+            hand_over(&session, &device, !no_wait).await?;
+        }
         DeviceAction::Rename { device, name } => {
             let device = named(&session, &device).await?;
             session.client.rename_device(device.id, name).await?;
@@ -51,6 +60,33 @@ pub(crate) async fn run(global: &Global, out: Output, action: Option<DeviceActio
     }
     session.client.close().await;
     Ok(())
+}
+
+/// Hands what was said here over to a device. `wait`: until all of it is on its way; leaves other events to whoever listens next.
+pub(crate) async fn hand_over(session: &Session, device: &Device, wait: bool) -> Result<()> {
+    let mut events = session.client.events();
+    session.client.send_history(device.id).await?;
+    if !wait {
+        let words = "It is handed over by and by, while Wheesht runs.";
+        return session.out.result(&Response::Done, |_| words.to_owned());
+    }
+    session.out.aside("Handing the history over. (Ctrl-C leaves; it goes on when Wheesht runs next.)");
+    while let Some(event) = events.next().await {
+        let EventKind::HistoryTransfer { transfer } = event.kind else { continue };
+        if transfer.device != device.id || !transfer.sending {
+            continue;
+        }
+        let shown = render::history_transfer(&transfer);
+        match &transfer.state {
+            HistoryTransferState::Done => {
+                let object = EventKind::HistoryTransfer { transfer };
+                return session.out.result(&object, |style| style.good(&shown));
+            }
+            HistoryTransferState::Failed { error } => return Err(error.clone().into()),
+            _ => session.out.aside(shown),
+        }
+    }
+    Err(Failure::interrupted())
 }
 
 /// The device of this name, or whose id begins so.

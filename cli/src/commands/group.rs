@@ -240,13 +240,7 @@ fn with(mut policy: Policy, asked: &GroupPolicy) -> Policy {
 
 fn shown(link: &GroupLink, style: Style) -> String {
     let Some(text) = &link.link else { return "The link is another device's.".to_owned() };
-    let code = qrcode::QrCode::new(text).map(|code| {
-        code.render::<qrcode::render::unicode::Dense1x2>()
-            .dark_color(qrcode::render::unicode::Dense1x2::Light)
-            .light_color(qrcode::render::unicode::Dense1x2::Dark)
-            .build()
-    });
-    let code = code.map(|code| format!("{code}\n\n")).unwrap_or_default();
+    let code = render::qr(text);
     format!("{code}{}\n\nWhoever has it can ask to join: wheesht group join LINK", style.bold(text))
 }
 

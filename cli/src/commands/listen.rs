@@ -60,6 +60,9 @@ fn line(kind: &EventKind, style: Style) -> Option<String> {
         EventKind::Message { message } => Some(render::message(message, style)),
         EventKind::Contact { contact } => Some(format!("* {}", render::contact(contact, None, style))),
         EventKind::DeviceProposal { proposal: Some(proposal) } => Some(render::proposal(proposal, style)),
+        EventKind::HistoryTransfer { transfer } => {
+            Some(style.dim(&format!("* {}", render::history_transfer(transfer))))
+        }
         EventKind::Phase { phase } => Some(render::phase(phase, style)),
         EventKind::Trouble { trouble } => Some(style.warning(&format!("! {}", render::trouble(trouble)))),
         EventKind::Link { state: LinkState::Online } => Some(style.dim("* online")),

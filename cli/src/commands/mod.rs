@@ -11,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod files;
 pub(crate) mod group;
 pub(crate) mod history;
+pub(crate) mod link;
 pub(crate) mod listen;
 pub(crate) mod login;
 pub(crate) mod mentions;

@@ -12,6 +12,7 @@
 mod archive;
 mod chat;
 mod commands;
+mod devices;
 mod presence;
 mod rpc;
 #[cfg(unix)]

@@ -21,11 +21,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::of(|_| {})
+    }
+
+    /// With a relay that is set up in another way.
+    pub(crate) fn of(set_up: impl FnOnce(&mut Config)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let config =
-            Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::new(directory.path().join("relay")) };
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let mut config = Config { listen, ..Config::new(directory.path().join("relay")) };
+        set_up(&mut config);
         let relay = runtime.block_on(Relay::start(config)).unwrap();
         let address = relay.address().to_string();
         std::fs::write(directory.path().join("password"), PASSWORD).unwrap();

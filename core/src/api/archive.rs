@@ -2,10 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wheesht_proto::{address::Address, ids::AccountId};
+use wheesht_proto::{
+    address::Address,
+    ids::{AccountId, DeviceId},
+};
 
 use super::{
     contact_extra::ContactExtra,
+    error::Error,
     types::{ContactState, Message},
     who::ConversationId,
 };
@@ -74,6 +78,42 @@ pub enum ExportLine {
     End {
         /// Messages in all.
         messages: u64,
+    },
+}
+
+/// How far history is on its way between two devices of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryTransfer {
+    /// The other device.
+    pub device: DeviceId,
+    /// It is handed over from here; else it is taken in here.
+    pub sending: bool,
+    /// Messages that have passed.
+    pub done: u64,
+    /// Messages in all, about.
+    pub total: u64,
+    /// How it goes.
+    pub state: HistoryTransferState,
+}
+
+/// How a transfer of history goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HistoryTransferState {
+    /// It goes on.
+    Running,
+    /// It goes on by itself when this has passed.
+    Waiting {
+        /// Why.
+        error: Error,
+    },
+    /// All that there is has passed: handed over, or taken in.
+    Done,
+    /// It does not go on by itself, or a part is lost. What has arrived stays.
+    Failed {
+        /// Why.
+        error: Error,
     },
 }
 

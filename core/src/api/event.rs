@@ -8,6 +8,7 @@ use wheesht_proto::{
 };
 
 use super::{
+    archive::HistoryTransfer,
     error::Error,
     file::Transfer,
     group::{Group, GroupChange, JoinRequest},
@@ -177,6 +178,11 @@ pub enum EventKind {
         /// How far.
         transfer: Transfer,
     },
+    /// History goes its way between two own devices. Its end is kept until acknowledged, how far it is is not.
+    HistoryTransfer {
+        /// How far.
+        transfer: HistoryTransfer,
+    },
     /// The connection to the own relay. Not kept.
     Link {
         /// Its state.
@@ -254,6 +260,9 @@ pub enum Trouble {
         /// Why.
         error: Error,
     },
+    /// Somebody tried to join by a link that a device had joined by already, and was refused: the password and the link are known to
+    /// somebody else.
+    DeviceLinkUsedTwice,
     /// What is stored on this machine could not be read or written; Wheesht goes on trying. Not kept.
     StoreFailed {
         /// For a person.

@@ -88,6 +88,11 @@ impl From<&Trouble> for Error {
             )
             .next("They hear what is said from when they are online again; what they missed, tell them another way."),
             Trouble::GroupChangeRefused { error, .. } => error.clone(),
+            Trouble::DeviceLinkUsedTwice => Self::new(
+                ErrorCode::Invalid,
+                "A second device tried to join by a link that was used already, and was refused.",
+            )
+            .next("If that was not you, somebody knows your password: change it, and look at the list of devices."),
             Trouble::StoreFailed { detail } => Self::new(
                 ErrorCode::Store,
                 format!("What is stored on this machine can't be read or written: {detail}."),

@@ -22,7 +22,7 @@ pub mod text;
 mod types;
 mod who;
 
-pub use archive::{EXPORT_VERSION, ExportLine, Imported};
+pub use archive::{EXPORT_VERSION, ExportLine, HistoryTransfer, HistoryTransferState, Imported};
 pub use contact_extra::ContactExtra;
 pub use error::{Error, ErrorCode};
 pub use event::{Event, EventId, EventKind, LinkState, Trouble};
@@ -39,7 +39,7 @@ pub use request::Request;
 pub use response::{Response, Status};
 pub use search::{Found, Hit, Mark, MessageKind, Page, PageAt, Search, SearchOrder};
 pub use types::{
-    Body, Contact, ContactState, Conversation, Device, DeviceProposal, FailReason, Message, MessageState,
-    Notice, Password, Phase, SafetyNumber, StopReason,
+    Body, Contact, ContactState, Conversation, Device, DeviceLink, DeviceProposal, FailReason, Message,
+    MessageState, Notice, Password, Phase, SafetyNumber, StopReason,
 };
 pub use who::{ConversationId, To, Who};

@@ -50,6 +50,20 @@ pub enum Request {
         /// Remove every other device of the account, for instance because all are lost.
         evict: bool,
     },
+    /// The same by a link that a device of the account shows: that device, as soon as it runs, confirms without anybody comparing a
+    /// code. → `Status`
+    LogInByLink {
+        /// [`super::DeviceLink::code`].
+        link: Password,
+        /// The account's password.
+        password: Password,
+        /// What the owner calls this device.
+        device: String,
+    },
+    /// Makes a link by which one new device joins within ten minutes, confirmed by this one; the one made before is void. → `DeviceLink`
+    MakeDeviceLink,
+    /// Makes that link void. → `Done`
+    RevokeDeviceLink,
     /// The account's devices, and those that ask to join. → `Devices`
     Devices,
     /// Lets a device join. → `Done`
@@ -69,6 +83,17 @@ pub enum Request {
         device: DeviceId,
         /// The account's password: a device alone can't do this.
         password: Password,
+    },
+    /// Hands what was said here over to another device of the account: as history to read, without what disappears. It goes on by itself,
+    /// over restarts of either; events tell how far it is. → `Done`
+    SendHistory {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Hands no more of it over; what has arrived there stays. → `Done`
+    CancelHistory {
+        /// Which.
+        device: DeviceId,
     },
     /// Gives a device of the account another name, known to the account's own devices only. → `Done`
     RenameDevice {

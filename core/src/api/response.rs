@@ -15,7 +15,9 @@ use super::{
     presence::OwnPresence,
     profile::Profile,
     search::{Found, Page},
-    types::{Contact, Conversation, Device, DeviceProposal, Message, Password, Phase, SafetyNumber},
+    types::{
+        Contact, Conversation, Device, DeviceLink, DeviceProposal, Message, Password, Phase, SafetyNumber,
+    },
     who::ConversationId,
 };
 
@@ -43,7 +45,7 @@ pub struct Status {
 pub enum Response {
     /// It is done, and durable.
     Done,
-    /// To `Status` and `LogIn`.
+    /// To `Status`, `LogIn` and `LogInByLink`.
     Status {
         /// How far this installation is.
         status: Status,
@@ -59,6 +61,11 @@ pub enum Response {
         devices: Vec<Device>,
         /// One that asks to join.
         proposal: Option<DeviceProposal>,
+    },
+    /// To `MakeDeviceLink`.
+    DeviceLink {
+        /// To be shown to the new device, and nobody else.
+        link: DeviceLink,
     },
     /// To `Contacts`.
     Contacts {

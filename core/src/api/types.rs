@@ -102,6 +102,15 @@ pub struct Device {
     pub label: Option<String>,
 }
 
+/// What a new device is shown so that it may join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeviceLink {
+    /// As text, and for a QR code. Secret like a password: with it and the password anybody joins.
+    pub code: Password,
+    /// Until when.
+    pub expires: Timestamp,
+}
+
 /// A device that asks to join the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceProposal {

@@ -3,9 +3,9 @@
 use super::Client;
 use crate::{
     api::{
-        Activity, Contact, Conversation, ConversationId, Delivery, Device, DeviceProposal, Error, ErrorCode,
-        Message, NotificationSettings, OwnPresence, Password, PresenceChoice, Profile, Request, Response,
-        SafetyNumber, Status, To, Who,
+        Activity, Contact, Conversation, ConversationId, Delivery, Device, DeviceLink, DeviceProposal, Error,
+        ErrorCode, Message, NotificationSettings, OwnPresence, Password, PresenceChoice, Profile, Request,
+        Response, SafetyNumber, Status, To, Who,
     },
     proto::{
         address::{Address, RelayAddress},
@@ -59,6 +59,27 @@ impl Client {
         call!(self, request, Response::Status { status } => status)
     }
 
+    /// The same by a link that another device shows. See [`Request::LogInByLink`].
+    pub async fn log_in_by_link(
+        &self,
+        link: Password,
+        password: Password,
+        device: impl Into<String>,
+    ) -> Result<Status, Error> {
+        let request = Request::LogInByLink { link, password, device: device.into() };
+        call!(self, request, Response::Status { status } => status)
+    }
+
+    /// Makes a link by which one new device joins. See [`Request::MakeDeviceLink`].
+    pub async fn make_device_link(&self) -> Result<DeviceLink, Error> {
+        call!(self, Request::MakeDeviceLink, Response::DeviceLink { link } => link)
+    }
+
+    /// Makes that link void.
+    pub async fn revoke_device_link(&self) -> Result<(), Error> {
+        call!(self, Request::RevokeDeviceLink, Response::Done => ())
+    }
+
     /// The account's devices, and one that asks to join.
     pub async fn devices(&self) -> Result<(Vec<Device>, Option<DeviceProposal>), Error> {
         call!(self, Request::Devices, Response::Devices { devices, proposal } => (devices, proposal))
@@ -77,6 +98,16 @@ impl Client {
     /// Removes another device of the account. See [`Request::RemoveDevice`].
     pub async fn remove_device(&self, device: DeviceId, password: Password) -> Result<(), Error> {
         call!(self, Request::RemoveDevice { device, password }, Response::Done => ())
+    }
+
+    /// Hands what was said here over to another device of the account. See [`Request::SendHistory`].
+    pub async fn send_history(&self, device: DeviceId) -> Result<(), Error> {
+        call!(self, Request::SendHistory { device }, Response::Done => ())
+    }
+
+    /// Hands no more of it over.
+    pub async fn cancel_history(&self, device: DeviceId) -> Result<(), Error> {
+        call!(self, Request::CancelHistory { device }, Response::Done => ())
     }
 
     /// Gives a device of the account another name.

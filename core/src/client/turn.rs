@@ -162,7 +162,8 @@ impl About {
             EventKind::Message { .. }
             | EventKind::MessageState { .. }
             | EventKind::Read { .. }
-            | EventKind::Transfer { .. } => Level::Routine,
+            | EventKind::Transfer { .. }
+            | EventKind::HistoryTransfer { .. } => Level::Routine,
             _ => Level::Notable,
         };
         let what = match kind {

@@ -69,6 +69,9 @@ fn command(ctx: &mut Ctx<'_, '_>, id: u64, request: Request) -> Answer {
         | Request::SuggestPassphrase
         | Request::Register { .. }
         | Request::LogIn { .. }
+        | Request::LogInByLink { .. }
+        | Request::MakeDeviceLink
+        | Request::RevokeDeviceLink
         | Request::Devices
         | Request::ConfirmDevice { .. }
         | Request::RejectDevice { .. }
@@ -142,6 +145,8 @@ fn command(ctx: &mut Ctx<'_, '_>, id: u64, request: Request) -> Answer {
         | Request::ResumeTransfer { .. }
         | Request::Files { .. }
         | Request::SetAutoDownload { .. }
+        | Request::SendHistory { .. }
+        | Request::CancelHistory { .. }
         | Request::Settings
         | Request::SetReadReceipts { .. } => messaging::command(ctx, id, request),
     }
@@ -163,6 +168,7 @@ fn due(ctx: &mut Ctx<'_, '_>, timer: Timer) -> Result<(), EngineError> {
         | Timer::Drafts
         | Timer::Repair
         | Timer::Files
+        | Timer::Handover
         | Timer::Housekeeping => messaging::due(ctx, timer),
         Timer::Groups => groups::due(ctx),
         Timer::Presence => presence::due(ctx),

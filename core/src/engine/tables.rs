@@ -35,6 +35,9 @@ pub(crate) const OWN_BOOK: Table = lasting("own address book");
 /// A device that asks to join. `("", 0)`
 pub(crate) const PROPOSAL: Table = lasting("proposal");
 
+/// The link that another device may join by. `("", 0)`
+pub(crate) const DEVICE_LINK: Table = daily("device link");
+
 /// A device's removal that was proposed. `("", 0)`
 pub(crate) const REMOVAL: Table = daily("removal");
 /// Records that a removed device could still write. `("", n)`
@@ -87,6 +90,12 @@ pub(crate) const FILES: Table = lasting("files");
 pub(crate) const TRANSFERS: Table = lasting("transfers");
 /// Blobs to delete. `("", n)`
 pub(crate) const BLOB_DELETIONS: Table = lasting("blob deletions");
+/// History being handed to other own devices. `("", n)`
+pub(crate) const HANDINGS: Table = lasting("handings");
+/// Parts of another own device's history that are to be taken in. `("", n)`
+pub(crate) const HANDED: Table = daily("handed");
+/// Where the next message taken in goes. `("", 0)`
+pub(crate) const HANDED_SPOT: Table = lasting("handed spot");
 /// Receipts to send. `("", conversation number)`
 pub(crate) const RECEIPTS: Table = lasting("receipts");
 

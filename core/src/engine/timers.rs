@@ -47,6 +47,8 @@ pub(crate) enum Timer {
     Profiles,
     /// Files whose transfer is tried again.
     Files,
+    /// History that another own device gets, or gives.
+    Handover,
     /// Blobs whose deletion is tried again.
     Blobs,
     /// Close anonymous connections that nothing uses.

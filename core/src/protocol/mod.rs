@@ -19,6 +19,7 @@
 
 pub mod attachment;
 mod codec;
+pub mod device_link;
 pub mod envelope;
 pub mod group;
 pub mod padding;

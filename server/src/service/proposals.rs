@@ -18,7 +18,7 @@
 use wheesht_core::{
     proto::{
         address::Name,
-        limits::MAX_ROOT_VAULT,
+        limits::{MAX_PROPOSAL_PROOF, MAX_ROOT_VAULT},
         relay::{self, ErrorCode, relay_frame::Body as Reply},
     },
     signed::{Manifest, ManifestError, UnverifiedManifest, manifest::Step},
@@ -42,6 +42,10 @@ impl<S: Storage> Service<S> {
         if message.root_vault.len() > MAX_ROOT_VAULT {
             return Err(Refusal::new(ErrorCode::TooLarge, "the root vault is too large").into());
         }
+        // REL-67
+        if message.proof.len() > MAX_PROPOSAL_PROOF {
+            return Err(Refusal::new(ErrorCode::TooLarge, "the proof is too large").into());
+        }
         // REL-20: before the signatures, which take a millisecond of everyone's time.
         self.gates.manifest_checks.pass(name.clone(), now)?;
         let current = self.newest_manifest(&name)?;
@@ -59,6 +63,7 @@ impl<S: Storage> Service<S> {
             manifest: draft.encoded(),
             root_vault: message.root_vault,
             effective_at: None,
+            proof: message.proof,
         };
         match draft.step() {
             Step::EvictsAll if proposal.root_vault.is_empty() => {
@@ -260,6 +265,7 @@ pub(super) fn proposal_message(proposal: &Proposal) -> relay::Proposal {
         proposal_id: proposal.id.to_vec(),
         manifest: proposal.manifest.clone(),
         effective_at_ms: proposal.effective_at.map_or(0, Timestamp::as_millis),
+        proof: proposal.proof.clone(),
     }
 }
 

@@ -136,8 +136,13 @@ fn accounts_manifests_and_proposals_are_kept(open: Reopen<'_>) {
         storage.put_manifest(&alice, version, &[version as u8]).unwrap();
     }
     storage.put_manifest(&al, 1, b"al's").unwrap();
-    let proposal =
-        |effective_at| Proposal { id: [5; 32], manifest: vec![6], root_vault: Vec::new(), effective_at };
+    let proposal = |effective_at| Proposal {
+        id: [5; 32],
+        manifest: vec![6],
+        root_vault: Vec::new(),
+        effective_at,
+        proof: vec![7],
+    };
     storage.put_proposal(&alice, &proposal(Some(AT))).unwrap();
     storage.put_proposal(&al, &proposal(None)).unwrap();
     storage.commit().unwrap();

@@ -59,6 +59,8 @@ pub struct Proposal {
     pub root_vault: Vec<u8>,
     /// When an evicting one takes effect; none: it waits for a countersignature.
     pub effective_at: Option<Timestamp>,
+    /// What the devices that are to confirm it get with it, unread.
+    pub proof: Vec<u8>,
 }
 
 /// A device that stands in its account's newest manifest.

@@ -1,8 +1,10 @@
 //! The account is deleted.
 
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+
 use wheesht_core::{
     api::{Notice, StopReason},
-    proto::relay::{GetManifests, Lookup, client_frame, relay_frame},
+    proto::relay::{GetManifests, GetRecord, Lookup, client_frame, relay_frame},
 };
 use wheesht_tests::stage::people::{Two, friends};
 
@@ -85,4 +87,38 @@ fn a_device_and_a_contact_who_were_away_learn_it_from_the_relay_acc_32() {
     stage.advance(3 * MINUTE);
     assert_eq!(stage.phase(second), DELETED);
     assert_eq!(stage.notices(bob, alice_id).iter().filter(|one| **one == Notice::AccountDeleted).count(), 1);
+}
+
+#[test]
+fn no_record_of_the_account_stays_at_the_relay_rel_66() {
+    let Two { mut stage, alice, bob, alice_id, .. } = friends(924);
+    let written: Rc<RefCell<BTreeSet<Vec<u8>>>> = Rc::default();
+    let seen = written.clone();
+    stage.watch = Some(Box::new(move |who, body| {
+        if let (true, client_frame::Body::PutRecord(put)) = (who == alice, body) {
+            seen.borrow_mut().extend(put.record.iter().map(|record| record.id.clone()));
+        }
+    }));
+    let profile = Request::SetProfile {
+        name: Some("Alice the Loud".to_owned()),
+        about: None,
+        picture: None,
+        fields: None,
+        visibility: None,
+    };
+    assert!(stage.ask(alice, profile).is_ok());
+    stage.send(alice, "bob", "one more thing");
+    stage.advance(5 * MINUTE);
+    let ids = written.borrow().clone();
+    let stands = |stage: &mut Stage, id: &Vec<u8>| {
+        let ask = client_frame::Body::GetRecord(GetRecord { id: id.clone() });
+        matches!(stage.anyone(ask), relay_frame::Body::RecordOk(_))
+    };
+    assert!(!ids.is_empty() && ids.iter().all(|id| stands(&mut stage, id)));
+    let id = stage.command(alice, delete(PASSWORD));
+    stage.advance(2 * MINUTE);
+    assert_eq!(stage.at(alice).answer(id), Some(Ok(Response::Done)));
+    let left = ids.iter().filter(|id| stands(&mut stage, id)).count();
+    assert_eq!(left, 0, "of {}", ids.len());
+    assert!(stage.notices(bob, alice_id).contains(&Notice::AccountDeleted));
 }

@@ -11,7 +11,10 @@
 
 mod blocking;
 mod ending;
+mod handover;
 mod hostile;
+mod linking;
+mod newcomers;
 mod password;
 mod removal;
 

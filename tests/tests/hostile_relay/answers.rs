@@ -121,6 +121,7 @@ impl Hostile for Pushes {
                 proposal_id: noise.clone(),
                 manifest: noise.clone(),
                 effective_at_ms: id,
+                proof: noise.clone(),
             }),
             Body::ProposalDecided(ProposalDecided { proposal_id: noise.clone(), accepted: id % 2 == 0 }),
             Body::Deliver(Deliver {

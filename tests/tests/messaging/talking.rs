@@ -219,7 +219,7 @@ fn blocked_and_deleted_people_are_not_heard() {
     assert!(conversations(&mut stage, bob).is_empty());
     assert!(texts(&mut stage, bob, alice_id).is_empty());
     // DEV-17: no other contact has to learn Bob's new address, so the old one closed at once. It looks as if he were away.
-    let last = |stage: &mut Stage| history(stage, alice, bob_id).last().unwrap().state.clone();
+    let last = |stage: &mut Stage| history(stage, alice, bob_id).last().unwrap().state;
     assert_eq!(last(&mut stage), Some(MessageState::Pending));
     stage.advance(31 * 24 * 60 * MINUTE);
     assert_eq!(last(&mut stage), Some(MessageState::Failed { reason: FailReason::AwayTooLong }));

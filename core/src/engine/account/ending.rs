@@ -15,7 +15,10 @@ use wheesht_proto::{
 };
 
 use super::{
-    super::{Ctx, EngineError, groups, io::RequestError, messaging, people, tables::ENDING, timers::Timer},
+    super::{
+        Ctx, EngineError, groups, io::RequestError, messaging, people, profiles, tables::ENDING,
+        timers::Timer,
+    },
     Me, Pending,
     me::{self, identified},
     session, stop, vault_sync, words,
@@ -102,6 +105,42 @@ pub(super) fn book(
         }
         _ => {}
     }
+    match profiles::own_record(ctx)? {
+        Some(id) => {
+            let ask = client_frame::Body::GetRecord(relay::GetRecord { id: id.to_vec() });
+            ctx.ask(&identified(&me.relay), Pending::EndProfile(records), ask);
+            Ok(())
+        }
+        None => tell_relay(ctx, &me, row, &records),
+    }
+}
+
+/// The profile as it stands: it goes with the account too.
+pub(super) fn profile(
+    ctx: &mut Ctx<'_, '_>,
+    mut records: Vec<Record>,
+    result: Result<relay_frame::Body, RequestError>,
+) -> Result<(), EngineError> {
+    let (Some(row), Some(me)) = (row(ctx)?, me::me(ctx)?) else { return Ok(()) };
+    match result {
+        Ok(relay_frame::Body::RecordOk(relay::RecordOk { record: Some(record) })) => {
+            records.extend(profiles::last_version(ctx, record)?);
+        }
+        Err(RequestError::Lost) => {
+            ctx.passing.account.connection.ending = false;
+            return Ok(());
+        }
+        _ => {}
+    }
+    tell_relay(ctx, &me, row, &records)
+}
+
+fn tell_relay(
+    ctx: &mut Ctx<'_, '_>,
+    me: &Me,
+    row: stored::Ending,
+    records: &[Record],
+) -> Result<(), EngineError> {
     let records = records.iter().map(Record::to_message).collect();
     let body = relay::DeleteAccount { deletion: row.deletion, records };
     ctx.ask(&identified(&me.relay), Pending::EndAccount, client_frame::Body::DeleteAccount(body));

@@ -25,14 +25,25 @@ use super::{
 use crate::{
     api::{Error, ErrorCode, Password},
     opaque::{ExportKey, LoggedIn, LoginFlow, OpaqueError},
+    protocol::device_link::DeviceLink,
 };
 
 /// Most versions of a manifest that are read: a chain that is longer was not made by people.
 const MAX_HISTORY: usize = 10_000;
 
+/// How a device wants to join.
+pub(super) enum Way {
+    /// Confirmed by somebody who compares codes.
+    Beside,
+    /// By a link that another device shows.
+    Link(Box<DeviceLink>),
+    /// In the place of all others.
+    Evicting,
+}
+
 /// A login that has come as far as the account session.
 pub(super) struct LogIn {
-    pub(super) evict: bool,
+    pub(super) way: Way,
     pub(super) export_key: ExportKey,
     pub(super) root_vault: Vec<u8>,
     pub(super) manifests: Vec<Vec<u8>>,
@@ -45,7 +56,7 @@ pub(super) fn command(
     address: Address,
     password: &Password,
     label: String,
-    evict: bool,
+    way: Way,
 ) -> Answer {
     super::check_free(ctx)?;
     super::check_label(&label)?;
@@ -63,7 +74,7 @@ pub(super) fn command(
     let (flow, request) = LoginFlow::start(password.expose(), &mut *ctx.rng).map_err(broken)?;
     let name = address.name().as_str().to_owned();
     let link = identified(address.relay());
-    let serial = super::begin(ctx, id, address, label, Step::LogIn { evict, flow: Some(Box::new(flow)) });
+    let serial = super::begin(ctx, id, address, label, Step::LogIn { way, flow: Some(Box::new(flow)) });
     let body = relay::LoginStart { name, request };
     ctx.ask(&link, Pending::LoginStart(serial), client_frame::Body::LoginStart(body));
     Ok(None)
@@ -98,13 +109,17 @@ pub(super) fn worked(
     result: Result<LoggedIn, OpaqueError>,
 ) -> Result<(), EngineError> {
     let Some(flow) = &mut ctx.passing.account.flow else { return Ok(()) };
-    let Step::LogIn { evict, .. } = flow.step else { return Ok(()) };
+    if !matches!(flow.step, Step::LogIn { .. }) {
+        return Ok(());
+    }
     let LoggedIn { finalization, export_key } = match result {
         Ok(logged_in) => logged_in,
         Err(error) => return super::fail(ctx, broken(error)),
     };
     let (serial, link) = (flow.serial, identified(flow.address.relay()));
-    flow.step = Step::Session(LogIn { evict, export_key, root_vault: Vec::new(), manifests: Vec::new() });
+    let step = std::mem::replace(&mut flow.step, Step::Proposed);
+    let Step::LogIn { way, .. } = step else { return Ok(()) };
+    flow.step = Step::Session(LogIn { way, export_key, root_vault: Vec::new(), manifests: Vec::new() });
     let body = relay::LoginFinish { finalization };
     ctx.ask(&link, Pending::LoginFinish(serial), client_frame::Body::LoginFinish(body));
     Ok(())

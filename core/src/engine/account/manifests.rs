@@ -12,7 +12,7 @@ use wheesht_proto::{
 
 use super::{
     super::{Ctx, EngineError, groups, io::RequestError, messaging, tables::OWN_MANIFESTS},
-    Pending, book, ending, joining,
+    Pending, book, ending, joining, link,
     me::{self, Row, identified},
     proposal, removal, session, stop, words,
 };
@@ -130,6 +130,7 @@ pub(super) fn adopt(ctx: &mut Ctx<'_, '_>, chain: Vec<Manifest>) -> Result<(), E
     if !joining::lists(newest, &row) {
         return stop::stop(ctx, row, AccountStop::Removed, AccountStop::Unspecified);
     }
+    link::adopted(ctx, &chain)?;
     proposal::manifest_changed(ctx)?;
     if row.phase() == AccountPhase::Active {
         removal::adopted(ctx, &chain, &removed)?;

@@ -19,6 +19,7 @@ mod commands;
 mod ending;
 mod jobs;
 mod joining;
+mod link;
 mod login;
 mod manifests;
 mod me;
@@ -73,7 +74,7 @@ use super::{
 use crate::{
     api::{Error, ErrorCode, Request, Response},
     opaque::{LoginFlow, RegistrationFlow},
-    signed::Manifest,
+    signed::{Manifest, Record},
     time::Timestamp,
 };
 use jobs::Output;
@@ -149,7 +150,7 @@ enum Step {
     /// A registration of before goes on.
     Resumed,
     LogIn {
-        evict: bool,
+        way: login::Way,
         flow: Option<Box<LoginFlow>>,
     },
     Session(login::LogIn),
@@ -177,8 +178,9 @@ pub(crate) enum Pending {
     BookWrite(u64),
     Statement,
     OwnLookup,
-    Confirm(u64, Box<Manifest>),
-    Reject(u64),
+    /// A command, or none: a link was shown.
+    Confirm(Option<u64>, Box<Manifest>),
+    Reject(Option<u64>),
     OwnerStart(u64),
     OwnerFinish(u64),
     OwnerChain(u64),
@@ -189,6 +191,8 @@ pub(crate) enum Pending {
     CloseWrite(u64),
     CloseOld(u64),
     EndBook,
+    /// With the last versions of the records that go before it.
+    EndProfile(Vec<Record>),
     EndAccount,
 }
 
@@ -213,8 +217,12 @@ pub(super) fn command(ctx: &mut Ctx<'_, '_>, id: u64, request: Request) -> Answe
             register::command(ctx, id, address, &password, device)
         }
         Request::LogIn { address, password, device, evict } => {
-            login::command(ctx, id, address, &password, device, evict)
+            let way = if evict { login::Way::Evicting } else { login::Way::Beside };
+            login::command(ctx, id, address, &password, device, way)
         }
+        Request::LogInByLink { link, password, device } => link::log_in(ctx, id, &link, &password, device),
+        Request::MakeDeviceLink => link::make(ctx),
+        Request::RevokeDeviceLink => Ok(Some(link::revoke(ctx))),
         Request::Devices => commands::devices(ctx),
         Request::ConfirmDevice { proposal } => proposal::confirm(ctx, id, &proposal),
         Request::RejectDevice { proposal } => proposal::reject(ctx, id, &proposal),
@@ -284,6 +292,7 @@ pub(super) fn reply(
             Ok(())
         }
         Pending::EndBook => ending::book(ctx, result),
+        Pending::EndProfile(records) => ending::profile(ctx, records, result),
         Pending::EndAccount => ending::ended(ctx, result),
     }
 }

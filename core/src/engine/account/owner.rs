@@ -245,7 +245,9 @@ pub(super) fn chain(
             match removal::draft(ctx, &me, &device, root)? {
                 Some((manifest, next)) => {
                     let root_vault = seal_root(&export_key, &me.address, &next, &mut *ctx.rng);
-                    let ask = relay::ProposeManifest { manifest: manifest.encoded().to_vec(), root_vault };
+                    let manifest_bytes = manifest.encoded().to_vec();
+                    let ask =
+                        relay::ProposeManifest { manifest: manifest_bytes, root_vault, proof: Vec::new() };
                     let pending = Pending::OwnerRemove(serial, Box::new(manifest));
                     ctx.ask(&identified(&me.relay), pending, client_frame::Body::ProposeManifest(ask));
                     Ok(())

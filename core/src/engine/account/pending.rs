@@ -21,7 +21,8 @@ use super::{
     super::{Ctx, EngineError, io::RequestError, links, tables::OWN_MANIFESTS, timers::Timer},
     Pending,
     commands::{phase, status},
-    login::LogIn,
+    link,
+    login::{LogIn, Way},
     me::{self, Row, identified},
     register::{Keys, never_joined},
     session, stop, words,
@@ -64,10 +65,16 @@ pub(super) fn propose(
     let Some(root) = root.filter(|root| root.identity.account_id() == newest.identity()) else {
         return Ok(Err(bad_chain("the account's vault does not open, or is another's")));
     };
+    // DEV-22
+    if let Way::Link(shown) = &login.way
+        && let Err(error) = link::fits(shown, newest)
+    {
+        return Ok(Err(error));
+    }
     let own = before.as_ref().and_then(|row| UnverifiedCertificate::decode(&row.certificate).ok());
     let keys = Keys::generate(ctx, &root.identity);
     let mut devices = vec![keys.certificate.clone()];
-    if !login.evict {
+    if !matches!(login.way, Way::Evicting) {
         // The device that this installation was before has lost its keys: it goes.
         let was_this = |id| own.as_ref().is_some_and(|own| own.device_id() == id);
         devices.extend(newest.devices().iter().filter(|device| !was_this(device.device_id())).cloned());
@@ -113,7 +120,11 @@ pub(super) fn propose(
         // The same relay, known in another way.
         links::close(ctx, &identified(before.relay()));
     }
-    let ask = relay::ProposeManifest { manifest: draft.encoded(), root_vault };
+    let proof = match &login.way {
+        Way::Link(shown) => shown.secret.proof(&shown.maker, &draft.hash()).to_vec(),
+        Way::Beside | Way::Evicting => Vec::new(),
+    };
+    let ask = relay::ProposeManifest { manifest: draft.encoded(), root_vault, proof };
     ctx.ask(&link, Pending::Propose, client_frame::Body::ProposeManifest(ask));
     Ok(Ok(()))
 }
@@ -228,7 +239,7 @@ fn bad_chain(detail: &str) -> Error {
         .next("Don't use this relay for the account until its operator has explained that.")
 }
 
-fn too_many() -> Error {
+pub(super) fn too_many() -> Error {
     Error::new(ErrorCode::TooLarge, format!("An account has at most {MAX_DEVICES} devices."))
         .next("Log in with the choice to remove all others, if you don't have them any more.")
 }

@@ -15,9 +15,9 @@ use super::{
     super::{Ctx, EngineError, error::Answer, io::RequestError, tables::PROPOSAL},
     Me, Pending,
     commands::effective_at,
-    manifests,
+    link, manifests,
     me::{self, identified},
-    words,
+    session, words,
 };
 use crate::{
     api::{DeviceProposal, Error, ErrorCode, EventKind, Response},
@@ -55,6 +55,7 @@ pub(super) fn pushed(ctx: &mut Ctx<'_, '_>, proposal: relay::Proposal) -> Result
         manifest: proposal.manifest,
         effective_at_ms: proposal.effective_at_ms,
         announced,
+        proof: proposal.proof,
     };
     ctx.save(PROPOSAL, b"", 0, &row);
     announce(ctx)
@@ -95,15 +96,20 @@ pub(super) fn confirm(ctx: &mut Ctx<'_, '_>, id: u64, proposal: &str) -> Answer 
             .into());
     }
     let Ok(manifest) = draft.countersign(&me.signing) else { return Err(gone().into()) };
-    let body = relay::ConfirmProposal { manifest: manifest.encoded().to_vec() };
-    let pending = Pending::Confirm(id, Box::new(manifest));
-    ctx.ask(&identified(&me.relay), pending, client_frame::Body::ConfirmProposal(body));
+    ask_to_confirm(ctx, &me, Some(id), manifest);
     Ok(None)
+}
+
+/// Brings a countersigned draft to the relay, for a command or because of a link.
+pub(super) fn ask_to_confirm(ctx: &mut Ctx<'_, '_>, me: &Me, command: Option<u64>, manifest: Manifest) {
+    let body = relay::ConfirmProposal { manifest: manifest.encoded().to_vec() };
+    let pending = Pending::Confirm(command, Box::new(manifest));
+    ctx.ask(&identified(&me.relay), pending, client_frame::Body::ConfirmProposal(body));
 }
 
 pub(super) fn confirmed(
     ctx: &mut Ctx<'_, '_>,
-    id: u64,
+    command: Option<u64>,
     manifest: Manifest,
     result: Result<relay_frame::Body, RequestError>,
 ) -> Result<(), EngineError> {
@@ -111,48 +117,65 @@ pub(super) fn confirmed(
         Ok(relay_frame::Body::Ok(_)) => {
             manifests::adopt(ctx, vec![manifest])?;
             clear(ctx)?;
-            ctx.respond(id, Ok(Response::Done));
+            done(ctx, command);
             Ok(())
         }
-        other => undecided(ctx, id, other),
+        other => undecided(ctx, command, other),
     }
 }
 
 /// `RejectDevice`.
 pub(super) fn reject(ctx: &mut Ctx<'_, '_>, id: u64, proposal: &str) -> Answer {
     let (me, draft) = named(ctx, proposal)?;
-    let body = relay::RejectProposal { proposal_id: draft.hash().to_vec() };
-    ctx.ask(&identified(&me.relay), Pending::Reject(id), client_frame::Body::RejectProposal(body));
+    ask_to_reject(ctx, &me, Some(id), &draft.hash());
     Ok(None)
+}
+
+pub(super) fn ask_to_reject(ctx: &mut Ctx<'_, '_>, me: &Me, command: Option<u64>, hash: &[u8; 32]) {
+    let body = relay::RejectProposal { proposal_id: hash.to_vec() };
+    ctx.ask(&identified(&me.relay), Pending::Reject(command), client_frame::Body::RejectProposal(body));
 }
 
 pub(super) fn rejected(
     ctx: &mut Ctx<'_, '_>,
-    id: u64,
+    command: Option<u64>,
     result: Result<relay_frame::Body, RequestError>,
 ) -> Result<(), EngineError> {
     match result {
         Ok(relay_frame::Body::Ok(_)) => {
             clear(ctx)?;
-            ctx.respond(id, Ok(Response::Done));
+            done(ctx, command);
             Ok(())
         }
-        other => undecided(ctx, id, other),
+        other => undecided(ctx, command, other),
+    }
+}
+
+fn done(ctx: &mut Ctx<'_, '_>, command: Option<u64>) {
+    if let Some(id) = command {
+        ctx.respond(id, Ok(Response::Done));
     }
 }
 
 fn undecided(
     ctx: &mut Ctx<'_, '_>,
-    id: u64,
+    command: Option<u64>,
     result: Result<relay_frame::Body, RequestError>,
 ) -> Result<(), EngineError> {
     if matches!(&result, Err(RequestError::Refused(error)) if error.code() == relay::ErrorCode::NotFound) {
         clear(ctx)?;
         manifests::look_for_manifest(ctx)?;
-        ctx.respond(id, Err(gone()));
+        if let Some(id) = command {
+            ctx.respond(id, Err(gone()));
+        }
         return Ok(());
     }
-    ctx.respond(id, Err(words::failed(result)));
+    match command {
+        Some(id) => ctx.respond(id, Err(words::failed(result))),
+        // The next session shows what stands, and it goes on.
+        None if matches!(result, Err(RequestError::Lost)) => {}
+        None => return session::trouble(ctx, words::failed(result)),
+    }
     Ok(())
 }
 
@@ -172,6 +195,9 @@ fn gone() -> Error {
 fn announce(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
     let Some(me) = me::me(ctx)? else { return Ok(()) };
     let Some((draft, mut row)) = draft(ctx, &me)?.filter(|(_, row)| !row.announced) else { return Ok(()) };
+    if link::takes(ctx, &me, &draft, &row.proof)? {
+        return Ok(());
+    }
     row.announced = true;
     ctx.save(PROPOSAL, b"", 0, &row);
     ctx.event(EventKind::DeviceProposal { proposal: Some(to_api(&draft, &row)) })

@@ -6,8 +6,8 @@ use super::{
     super::{
         Ctx, EngineError, groups, links, messaging, presence, profiles,
         tables::{
-            CLOSING, ENDING, OLD_ADDRESSES, OWN_BOOK, OWN_MANIFESTS, PREKEY_STATE, PREKEYS, PROPOSAL,
-            REMOVAL, VAULT, VAULT_NUMBERS, VAULT_STATE,
+            CLOSING, DEVICE_LINK, ENDING, OLD_ADDRESSES, OWN_BOOK, OWN_MANIFESTS, PREKEY_STATE, PREKEYS,
+            PROPOSAL, REMOVAL, VAULT, VAULT_NUMBERS, VAULT_STATE,
         },
         timers::Timer,
     },
@@ -80,7 +80,9 @@ fn drop_keys(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
     }
     ctx.tx.delete_all(CLOSING, b"")?;
     ctx.tx.delete_all(OLD_ADDRESSES, b"")?;
-    for (table, number) in [(PREKEY_STATE, 0), (OWN_BOOK, 0), (PROPOSAL, 0), (REMOVAL, 0), (ENDING, 0)] {
+    for (table, number) in
+        [(PREKEY_STATE, 0), (OWN_BOOK, 0), (PROPOSAL, 0), (DEVICE_LINK, 0), (REMOVAL, 0), (ENDING, 0)]
+    {
         ctx.tx.delete(table, b"", number);
     }
     Ok(())

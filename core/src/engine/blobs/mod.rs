@@ -37,6 +37,8 @@ pub(crate) enum Pending {
     Deletion(u64),
     /// A file of a message.
     File(messaging::FilePending),
+    /// A part of the history, between own devices.
+    Handover(messaging::HandoverPending),
 }
 
 impl From<Pending> for Continuation {
@@ -112,6 +114,7 @@ pub(super) fn report(ctx: &mut Ctx<'_, '_>, token: u64, report: BlobReport) -> R
     match ctx.passing.blob_orders.remove(&token) {
         Some(Pending::Deletion(n)) => delete::reported(ctx, n, &report),
         Some(Pending::File(pending)) => messaging::file_report(ctx, pending, report),
+        Some(Pending::Handover(pending)) => messaging::handover_report(ctx, pending, report),
         None => Ok(()),
     }
 }
@@ -124,6 +127,7 @@ pub(super) fn reply(
 ) -> Result<(), EngineError> {
     match pending {
         Pending::File(pending) => messaging::file_ticket(ctx, pending, ticket_in(result)),
+        Pending::Handover(pending) => messaging::handover_ticket(ctx, pending, ticket_in(result)),
         // Nothing is shown to delete a blob but its secret.
         Pending::Deletion(_) => Ok(()),
     }

@@ -170,6 +170,12 @@ pub(super) fn asked(
         }
         None if direct => {
             let offered = inviter == me.account && offered(ctx, id, &joiner, &request.offer_id)?;
+            // An invitation is known to the own device that made it, and the request reaches them all: whoever doesn't know of it
+            // leaves the answer to the one that does.
+            let siblings = inviter == me.account && me.manifest.devices().len() > 1;
+            if !offered && siblings && !invited(ctx, id, &joiner)? {
+                return Ok(true);
+            }
             (!offered).then_some(Reason::Expired)
         }
         // A member gives on whom it has invited itself.
@@ -411,6 +417,12 @@ fn offered(
             && offer.offer_id == offer_id
             && now.saturating_sub(offer.made_ms) < OFFER_MS
     }))
+}
+
+/// Whether this device has invited them, lately or not.
+fn invited(ctx: &Ctx<'_, '_>, id: &GroupId, account: &AccountId) -> Result<bool, EngineError> {
+    let theirs = |offer: &GroupOffer| offer.group_id == id.as_ref() && offer.identity == account.as_ref();
+    Ok(offers(ctx)?.iter().any(|(_, offer)| theirs(offer)))
 }
 
 fn current(ctx: &mut Ctx<'_, '_>, id: &[u8]) -> Result<bool, EngineError> {

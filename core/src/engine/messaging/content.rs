@@ -99,7 +99,7 @@ pub(super) fn receive(
         // Through the request address nothing but a request is taken, from anyone.
         _ if asking => return Ok(false),
         // CON-5
-        (From::Own(_), Some(Body::Sync(what))) => sync::receive(ctx, what)?,
+        (From::Own(device), Some(Body::Sync(what))) => sync::receive(ctx, &device.device_id(), what)?,
         (From::Own(_), Some(Body::AccountDeleted(deletion))) => {
             account::account_deleted(ctx, &deletion)?;
         }

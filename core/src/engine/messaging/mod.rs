@@ -15,6 +15,7 @@ mod conversations;
 mod deliveries;
 mod deposit;
 mod files;
+mod handover;
 mod history;
 mod housekeeping;
 mod import;
@@ -60,6 +61,7 @@ use super::{
 };
 pub(crate) use deposit::pause_after;
 pub(crate) use files::Pending as FilePending;
+pub(crate) use handover::Pending as HandoverPending;
 
 use crate::{
     api::{
@@ -108,6 +110,8 @@ pub(crate) struct Passing {
     pruned: u64,
     /// Files on their way.
     files: files::Passing,
+    /// History on its way between own devices.
+    handover: handover::Passing,
     /// When trouble with a relay was told.
     trouble: Option<Timestamp>,
 }
@@ -186,6 +190,8 @@ pub(super) fn command(ctx: &mut Ctx<'_, '_>, id: u64, request: Request) -> Answe
         | Request::ResumeTransfer { .. }
         | Request::Files { .. }
         | Request::SetAutoDownload { .. } => files::command(ctx, id, request),
+        Request::SendHistory { device } => handover::request(ctx, &device),
+        Request::CancelHistory { device } => handover::cancel(ctx, &device),
         Request::Settings => settings::list(ctx),
         Request::SetReadReceipts { on } => settings::set_read_receipts(ctx, on),
         _ => Err(Error::new(ErrorCode::Internal, "This request is not about messages.").into()),
@@ -228,6 +234,7 @@ pub(super) fn due(ctx: &mut Ctx<'_, '_>, timer: Timer) -> Result<(), EngineError
         Timer::Drafts => life::drafts::due(ctx),
         Timer::Repair => repair::due(ctx),
         Timer::Files => files::due(ctx),
+        Timer::Handover => handover::due(ctx),
         Timer::Housekeeping => housekeeping::due(ctx),
         _ => Ok(()),
     }
@@ -264,6 +271,7 @@ pub(crate) fn online(
     ctx.passing.messaging.open = true;
     inbox::subscribe(ctx, link);
     deposit::resume(ctx);
+    handover::online(ctx)?;
     files::online(ctx)
 }
 
@@ -271,12 +279,18 @@ pub(crate) fn online(
 pub(crate) fn stopped(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
     ctx.passing.messaging.open = false;
     files::stopped(ctx)?;
+    handover::stopped(ctx)?;
     for (_, account) in outbox::lanes_from(ctx, 0, usize::MAX)? {
         outbox::fail_all(ctx, &account, FailReason::DeviceStopped)?;
         leave(ctx, &account)?;
     }
     inbox::drop_all_held(ctx);
     receipts::drop_all(ctx)
+}
+
+/// Whether envelopes of an account wait until the device that sent them is known.
+pub(crate) fn holds(ctx: &Ctx<'_, '_>, account: &AccountId) -> bool {
+    ctx.passing.messaging.held.contains_key(account)
 }
 
 /// What a conversation is called.
@@ -344,6 +358,10 @@ pub(crate) fn own_manifest_changed(
     sessions::forget(ctx, &me.account, |device| me.manifest.device(device).is_some())?;
     inbox::retry_held(ctx, &me.account)?;
     outbox::look(ctx, &me.account);
+    handover::removed(ctx, removed)?;
+    if !added.is_empty() {
+        life::drafts::tell_all(ctx)?;
+    }
     if added.is_empty() && removed.is_empty() {
         return Ok(());
     }
@@ -426,6 +444,24 @@ pub(crate) fn file_ticket(
     ticket: Result<[u8; 32], Option<Error>>,
 ) -> Result<(), EngineError> {
     files::ticket(ctx, pending, ticket)
+}
+
+/// The driver's last word on a part of the history.
+pub(crate) fn handover_report(
+    ctx: &mut Ctx<'_, '_>,
+    pending: HandoverPending,
+    report: BlobReport,
+) -> Result<(), EngineError> {
+    handover::report(ctx, pending, report)
+}
+
+/// A ticket for a part of the history, or why there is none.
+pub(crate) fn handover_ticket(
+    ctx: &mut Ctx<'_, '_>,
+    pending: HandoverPending,
+    ticket: Result<[u8; 32], Option<Error>>,
+) -> Result<(), EngineError> {
+    handover::ticket(ctx, pending, ticket)
 }
 
 // ---- Offered to search ---------------------------------------------------------------------------------------

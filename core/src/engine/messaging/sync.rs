@@ -4,14 +4,14 @@
 
 use wheesht_proto::{
     content::{Content, ReadMarks, SentMessage, Sync, Text, VaultChanged, content::Body, sync::What},
-    ids::AccountId,
+    ids::{AccountId, DeviceId},
     limits::MAX_RECEIPT_IDS,
     prost::Message as _,
 };
 
 use super::{
     super::{Ctx, EngineError, account},
-    conversations,
+    conversations, handover,
     life::{self, Scene, commands, drafts},
     outbox, receipts,
     texts::{self, Said},
@@ -82,7 +82,7 @@ pub(super) fn vault_changed(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
 
 /// Another own device tells.
 // CON-5
-pub(super) fn receive(ctx: &mut Ctx<'_, '_>, sync: Sync) -> Result<(), EngineError> {
+pub(super) fn receive(ctx: &mut Ctx<'_, '_>, from: &DeviceId, sync: Sync) -> Result<(), EngineError> {
     match sync.what {
         Some(What::Sent(message)) => receive_sent(ctx, message),
         Some(What::Read(marks)) => match conversations::from_key(&marks.conversation) {
@@ -92,6 +92,7 @@ pub(super) fn receive(ctx: &mut Ctx<'_, '_>, sync: Sync) -> Result<(), EngineErr
         Some(What::VaultChanged(_)) => account::refresh(ctx),
         Some(What::Draft(draft)) => drafts::receive(ctx, draft),
         Some(What::Hidden(hidden)) => commands::hidden_elsewhere(ctx, &hidden),
+        Some(What::HistoryPart(part)) => handover::receive(ctx, from, part),
         Some(What::StateKey(given)) => account::state_key_given(ctx, given),
         Some(What::StateKeyWanted(_)) => account::state_key_wanted(ctx),
         // Each device receives requests itself; what was decided stands in the vault.

@@ -36,6 +36,7 @@ use super::{
     Ctx, EngineError,
     ctx::Pending as Continuation,
     io::{LinkId, RequestError},
+    messaging,
     timers::Timer,
 };
 use crate::{api::ContactState, signed::ManifestHead, time::Timestamp};
@@ -128,6 +129,11 @@ pub(crate) fn keys_rotated(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
 /// The own relay is connected: look after what has become stale.
 pub(crate) fn online(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
     for contact in contact::all(ctx)? {
+        // What was to be asked because of it is known in memory only, and this may be another run.
+        if messaging::holds(ctx, &contact.id) {
+            let at = contact.checked.plus_millis(sender::FRESH_MS);
+            check_at(ctx, &contact.id, at);
+        }
         if !matches!(contact.state, ContactState::Accepted | ContactState::RequestSent) {
             continue;
         }

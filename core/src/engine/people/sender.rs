@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A contact's relay is asked about a device that it doesn't list at most this often (milliseconds).
-const FRESH_MS: u64 = 60_000;
+pub(super) const FRESH_MS: u64 = 60_000;
 
 /// Who sealed an envelope.
 pub(crate) enum Sender {

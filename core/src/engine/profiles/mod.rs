@@ -37,7 +37,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub(crate) use own::{for_contacts, for_members};
+pub(crate) use own::{for_contacts, for_members, last_version, own_record};
 
 /// What may vanish at any moment.
 #[derive(Default)]

@@ -125,6 +125,21 @@ pub(super) fn forget(ctx: &mut Ctx<'_, '_>) {
     ctx.tx.delete(PROFILE_WISH, b"", 0);
 }
 
+/// The record that it stands in, if it was ever written.
+pub(crate) fn own_record(ctx: &Ctx<'_, '_>) -> Result<Option<RecordId>, EngineError> {
+    let keys = entry(ctx)?.as_ref().and_then(Keys::read);
+    Ok(keys.filter(|keys| keys.revision > 0).map(|keys| keys.record))
+}
+
+/// The version that ends the record, after the one that stands: the account goes.
+// DEV-18
+pub(crate) fn last_version(ctx: &Ctx<'_, '_>, stands: relay::Record) -> Result<Option<Record>, EngineError> {
+    let Some(keys) = entry(ctx)?.as_ref().and_then(Keys::read) else { return Ok(None) };
+    let writer = keys.write.verifying_key();
+    let stands = UnverifiedRecord::read(stands).and_then(|it| it.verify_written_by(&keys.record, &writer));
+    Ok(stands.ok().and_then(|record| record.next(&keys.write, None, Vec::new()).ok()))
+}
+
 /// Brings the record in line with what is wanted.
 pub(super) fn drive(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
     let Some(me) = account::me(ctx)?.filter(|_| ctx.passing.profiles.online) else { return Ok(()) };

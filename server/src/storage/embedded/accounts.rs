@@ -75,6 +75,7 @@ impl<B: Backend> Embedded<B> {
             manifest: row.manifest,
             root_vault: row.root_vault,
             effective_at: row.effective_at_ms.map(Timestamp::from_millis),
+            proof: row.proof,
         }))
     }
 
@@ -84,6 +85,7 @@ impl<B: Backend> Embedded<B> {
             manifest: proposal.manifest.clone(),
             root_vault: proposal.root_vault.clone(),
             effective_at_ms: proposal.effective_at.map(Timestamp::as_millis),
+            proof: proposal.proof.clone(),
         };
         self.unit.put_row(Key::proposal(name), &row);
     }

@@ -229,6 +229,8 @@ pub(super) struct Proposal {
     pub(super) root_vault: Vec<u8>,
     #[prost(uint64, optional, tag = "4")]
     pub(super) effective_at_ms: Option<u64>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub(super) proof: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -47,6 +47,7 @@ pub(super) use queue::{due, online, start, stopped, waiting};
 pub(super) use reference::{imported, is_sound, taken};
 pub(super) use send::forward;
 pub(super) use show::file;
+pub(super) use words::{Verdict, verdict};
 
 /// What is under way.
 #[derive(Default)]

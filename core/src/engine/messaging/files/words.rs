@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What to do about a transfer that failed.
-pub(super) enum Verdict {
+pub(in super::super) enum Verdict {
     /// It is tried again, after at least so long (milliseconds).
     Again(u64, Error),
     /// With a new ticket.
@@ -23,7 +23,7 @@ pub(super) enum Verdict {
 const HOUR_MS: u64 = 60 * 60_000;
 
 /// What to do about a failure, and the words for it.
-pub(super) fn verdict(failure: BlobFailure, upload: bool) -> Verdict {
+pub(in super::super) fn verdict(failure: BlobFailure, upload: bool) -> Verdict {
     let stop =
         |code: ErrorCode, message: &str, next: &str| Verdict::Stop(Error::new(code, message).next(next));
     match failure {

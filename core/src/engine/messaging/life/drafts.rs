@@ -8,10 +8,18 @@ use wheesht_proto::{
 };
 
 use super::super::{
-    super::{Ctx, EngineError, error::Answer, tables::DRAFTS, timers::Timer},
+    super::{
+        Ctx, EngineError,
+        error::Answer,
+        tables::{CONVERSATION_LIST, DRAFTS},
+        timers::Timer,
+    },
     conversations, history, row_id, sync, texts,
 };
-use crate::api::{ConversationId, Draft, Error, ErrorCode, EventKind, Response};
+use crate::{
+    api::{ConversationId, Draft, Error, ErrorCode, EventKind, Response},
+    store::Direction,
+};
 
 /// A writer who pauses for this long (milliseconds) has written something worth telling.
 const PAUSE_MS: u64 = 3_000;
@@ -55,6 +63,11 @@ pub(in super::super) fn receive(ctx: &mut Ctx<'_, '_>, draft: DraftSync) -> Resu
     if text.len() > MAX_TEXT || order > ahead || (known.order, &known.text) >= (order, &text) {
         return Ok(());
     }
+    if !text.is_empty() && conversations::find(ctx, &id)?.is_none() {
+        // A device that has just joined shows where something is being written, though it has nothing of what was said.
+        let conversation = conversations::find_or_begin(ctx, &id)?;
+        conversations::save(ctx, &id, &conversation);
+    }
     let reply = reply_to.filter(texts::is_ref);
     let reply =
         reply.map(|MessageRef { author, message_id }| Reply { author, message_id, quote: String::new() });
@@ -76,6 +89,22 @@ pub(in super::super) fn due(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
         let Some(DraftRow { text, reply, order }) = row(ctx, &id)? else { continue };
         let reply_to = reply.map(|Reply { author, message_id, .. }| MessageRef { author, message_id });
         sync::say(ctx, What::Draft(DraftSync { conversation: key, text, reply_to, order }))?;
+    }
+    Ok(())
+}
+
+/// A device has joined: it hears what is being written everywhere.
+// CON-32
+pub(in super::super) fn tell_all(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
+    for (_, key) in ctx.tx.scan(CONVERSATION_LIST, b"", .., Direction::Forward, usize::MAX)? {
+        let Some(id) = conversations::from_key(&key) else { continue };
+        if row(ctx, &id)?.is_some_and(|row| !is_empty(&row)) {
+            ctx.passing.messaging.drafts.insert(key.to_vec());
+        }
+    }
+    if !ctx.passing.messaging.drafts.is_empty() {
+        let at = ctx.now.plus_millis(PAUSE_MS);
+        ctx.passing.timers.set(Timer::Drafts, at);
     }
     Ok(())
 }

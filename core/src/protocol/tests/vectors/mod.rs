@@ -3,6 +3,7 @@
 //! Each file is made here from fixed inputs, must equal what stands on disk (so that a change of format can't pass unseen), and
 //! is then read back and checked case by case from the data alone. `WHEESHT_BLESS=1 cargo test vectors` writes the files anew.
 
+mod device_link;
 mod envelope;
 mod files;
 mod group;
