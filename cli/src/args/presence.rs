@@ -45,6 +45,12 @@ pub(crate) struct PresenceArgs {
     /// Show it to this contact again
     #[arg(long, value_name = "WHO")]
     pub(crate) show_to: Vec<String>,
+    /// Show nothing of it to who is on this list ("": to no list any longer)
+    #[arg(long, value_name = "LIST")]
+    pub(crate) hide_from_list: Vec<String>,
+    /// Show it only to who is on this list, or on another one so named ("": to everybody)
+    #[arg(long, value_name = "LIST")]
+    pub(crate) only_list: Vec<String>,
     /// Tell others that you are writing, and see when they are
     #[arg(long)]
     pub(crate) typing: Option<Switch>,

@@ -27,10 +27,16 @@ pub(crate) async fn export(global: &Global, out: Output, args: ExportArgs) -> Re
     let done = session.client.export(&args.to, &Export { format, conversation }).await?;
     let object = json!({
         "type": "exported", "conversations": done.conversations, "messages": done.messages, "files": done.files,
+        "missing": done.missing,
     });
     out.result(&object, |_| {
+        let missing = match done.missing {
+            0 => String::new(),
+            1 => " 1 file is not on this device: wheesht save fetches it.".to_owned(),
+            n => format!(" {n} files are not on this device: wheesht save fetches them."),
+        };
         format!(
-            "{} of {} written to {}. What disappears is left out.",
+            "{} of {} written to {}. What disappears is left out.{missing}",
             count(done.messages, "message"),
             count(done.conversations, "conversation"),
             args.to.display()

@@ -1,6 +1,6 @@
 //! `wheesht presence`: what contacts are told of oneself, and which of them.
 
-use wheesht_core::api::{Availability, OwnPresence, Presence, PresenceChoice, Response};
+use wheesht_core::api::{Availability, ListRules, OwnPresence, Presence, PresenceChoice, Response};
 
 use crate::{
     args::{Global, PresenceArgs, Switch},
@@ -16,7 +16,9 @@ pub(crate) async fn run(global: &Global, out: Output, args: PresenceArgs) -> Res
     let changes = args.choice.is_some()
         || args.typing.is_some()
         || !args.hide_from.is_empty()
-        || !args.show_to.is_empty();
+        || !args.show_to.is_empty()
+        || !args.hide_from_list.is_empty()
+        || !args.only_list.is_empty();
     if let Some(choice) = args.choice {
         client.set_presence(choice.into(), args.text).await?;
     }
@@ -29,7 +31,16 @@ pub(crate) async fn run(global: &Global, out: Output, args: PresenceArgs) -> Res
     for who in &args.show_to {
         client.show_presence(session.who(who)?, true).await?;
     }
-    let presence = client.presence().await?;
+    let mut presence = client.presence().await?;
+    // What is named takes the place of what was named before; the other kind of rule stays.
+    let ListRules { hidden_from, only } = presence.lists;
+    let named = |new: Vec<String>, old| if new.is_empty() { old } else { new };
+    let changed = !args.hide_from_list.is_empty() || !args.only_list.is_empty();
+    presence.lists =
+        ListRules { hidden_from: named(args.hide_from_list, hidden_from), only: named(args.only_list, only) };
+    if changed {
+        presence = client.show_presence_to_lists(presence.lists).await?;
+    }
     let contacts = client.contacts().await?;
     let hidden: Vec<_> = contacts.iter().filter(|contact| contact.presence_hidden).collect();
     let object = Response::OwnPresence { presence: presence.clone() };
@@ -39,6 +50,15 @@ pub(crate) async fn run(global: &Global, out: Output, args: PresenceArgs) -> Res
             let names: Vec<_> =
                 hidden.iter().map(|contact| text::one_line(&contact.address.canonical())).collect();
             lines.push_str(&format!("\nhidden from: {}", names.join(", ")));
+        }
+        for (what, lists) in [
+            ("hidden from lists", &presence.lists.hidden_from),
+            ("shown only to lists", &presence.lists.only),
+        ] {
+            if !lists.is_empty() {
+                let names: Vec<_> = lists.iter().map(|list| text::one_line(list)).collect();
+                lines.push_str(&format!("\n{what}: {}", names.join(", ")));
+            }
         }
         lines
     })?;

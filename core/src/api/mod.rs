@@ -11,6 +11,7 @@ mod event;
 mod failure;
 mod file;
 mod group;
+mod list_rules;
 mod message;
 mod notify;
 mod presence;
@@ -31,6 +32,7 @@ pub use group::{
     Group, GroupChange, GroupDetails, GroupLink, GroupMember, GroupPhase, GroupRefusal, JoinRequest, Joining,
     Picture, Policy, Role,
 };
+pub use list_rules::ListRules;
 pub use message::{Delivery, Draft, EarlierText, Mention, MessageLink, Quote, Reaction, Receipts};
 pub use notify::{GroupsCall, Notification, NotificationReason, NotificationSettings, QuietHours, Shows};
 pub use presence::{Activity, Availability, OwnPresence, Presence, PresenceChoice};

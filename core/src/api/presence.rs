@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::list_rules::ListRules;
 use crate::time::Timestamp;
 
 /// How available somebody is.
@@ -79,4 +80,7 @@ pub struct OwnPresence {
     pub typing: bool,
     /// Whether somebody is at this device.
     pub activity: Activity,
+    /// Which lists of contacts see it.
+    #[serde(default, skip_serializing_if = "ListRules::is_empty")]
+    pub lists: ListRules,
 }

@@ -10,6 +10,7 @@ use wheesht_proto::{
 use super::{
     file::Outgoing,
     group::{Picture, Policy, Role},
+    list_rules::ListRules,
     message::Mention,
     notify::NotificationSettings,
     presence::{Activity, PresenceChoice},
@@ -481,6 +482,12 @@ pub enum Request {
         who: Who,
         /// Whether they see it.
         visible: bool,
+    },
+    /// Says which lists of contacts see one's presence, and that one is writing, in place of what was said before. Who is hidden from as a
+    /// contact stays so. → `OwnPresence`
+    ShowPresenceToLists {
+        /// The lists.
+        lists: ListRules,
     },
     /// Tells who is in a conversation that one is writing there. Say so at each key: what goes out is throttled. → `Done`
     Typing {

@@ -4,8 +4,8 @@ use super::Client;
 use crate::{
     api::{
         Activity, Contact, Conversation, ConversationId, Delivery, Device, DeviceLink, DeviceProposal, Error,
-        ErrorCode, Message, NotificationSettings, OwnPresence, Password, PresenceChoice, Profile, Request,
-        Response, SafetyNumber, Status, To, Who,
+        ErrorCode, ListRules, Message, NotificationSettings, OwnPresence, Password, PresenceChoice, Profile,
+        Request, Response, SafetyNumber, Status, To, Who,
     },
     proto::{
         address::{Address, RelayAddress},
@@ -286,6 +286,12 @@ impl Client {
     /// Shows a contact one's presence, or nothing.
     pub async fn show_presence(&self, who: Who, visible: bool) -> Result<Contact, Error> {
         call!(self, Request::ShowPresence { who, visible }, Response::Contact { contact } => contact)
+    }
+
+    /// Says which lists of contacts see one's presence, in place of what was said before.
+    pub async fn show_presence_to_lists(&self, lists: ListRules) -> Result<OwnPresence, Error> {
+        let request = Request::ShowPresenceToLists { lists };
+        call!(self, request, Response::OwnPresence { presence } => presence)
     }
 
     /// Tells who is in a conversation that one is writing there, or has stopped. Call it at each key: what goes out is throttled.

@@ -116,6 +116,7 @@ fn command(ctx: &mut Ctx<'_, '_>, id: u64, request: Request) -> Answer {
         | Request::SetPresence { .. }
         | Request::SetActivity { .. }
         | Request::ShowPresence { .. }
+        | Request::ShowPresenceToLists { .. }
         | Request::Typing { .. }
         | Request::SetTyping { .. } => presence::command(ctx, request),
         Request::Search { search } => search::search(ctx, &search),

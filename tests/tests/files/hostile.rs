@@ -58,6 +58,41 @@ async fn fil_3_a_blob_that_is_cut_swapped_or_changed_is_refused_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fil_3_the_blob_of_another_message_is_not_taken_for_this_one() {
+    let cast = Cast::new().await;
+    cast.bob.set_auto_download(0).await.unwrap();
+    // As large as each other, and the same but for a byte: nothing but the keys tells them apart.
+    let one = noise(150_000);
+    let mut other = one.clone();
+    other[70_000] ^= 1;
+    let first = cast.send(&cast.write("one.bin", &one)).await;
+    cast.arrived(first).await;
+    let [first_blob] = &cast.blobs()[..] else { panic!("one blob") };
+    let second = cast.send(&cast.write("other.bin", &other)).await;
+    cast.arrived(second).await;
+    let blobs = cast.blobs();
+    let second_blob = blobs.iter().find(|blob| *blob != first_blob).unwrap();
+    let before = (fs::read(first_blob).unwrap(), fs::read(second_blob).unwrap());
+    // What the relay writes before a blob stays; what it was given changes places.
+    for (path, head, body) in [(first_blob, &before.0, &before.1), (second_blob, &before.1, &before.0)] {
+        fs::write(path, [&head[..BEFORE], &body[BEFORE..]].concat()).unwrap();
+    }
+    for message in [first, second] {
+        cast.bob.save_file(cast.with_alice, message, None).await.unwrap();
+        soon("it is refused", async || matches!(cast.state(message).await, FileState::Stopped { .. })).await;
+    }
+    let files = cast.directory.path().join("bob/files");
+    assert!(fs::read_dir(files).map_or(0, Iterator::count) == 0, "nothing of it is kept");
+    fs::write(first_blob, before.0).unwrap();
+    fs::write(second_blob, before.1).unwrap();
+    for (message, bytes) in [(first, one), (second, other)] {
+        cast.bob.resume_transfer(cast.with_alice, message).await.unwrap();
+        assert!(cast.saved(message).await == bytes);
+    }
+    cast.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fil_6_a_part_that_was_changed_on_the_disk_is_fetched_again() {
     let mut cast = Cast::new().await;
     cast.network.slow_down(true);

@@ -9,6 +9,7 @@
 
 mod cast;
 mod engine;
+mod export;
 mod hostile;
 mod pictures;
 mod resume;

@@ -25,7 +25,10 @@ mod wiretap;
 use std::{fs, path::Path, time::Duration};
 
 use wheesht_core::{
-    api::{ContactExtra, ErrorCode, Password, Phase, Search, Who},
+    api::{
+        Activity, Body, ContactExtra, ConversationId, ErrorCode, FileState, ListRules, Outgoing, Password,
+        Phase, PresenceChoice, ProfileField, Request, Search, Who,
+    },
     proto::address::Address,
 };
 use wheesht_relay::{Config, Relay};
@@ -36,6 +39,21 @@ use wiretap::Wiretap;
 
 const ALICE: &str = "alice-wintergreen";
 const BOB: &str = "bob-underhill-jr";
+/// What Alice shows of herself: a name, a text, a field and its value, and the line beside her presence.
+const SHOWN: [&str; 5] = [
+    "Alexandra von Wintergreen",
+    "keeper of the seventh lighthouse",
+    "favourite-mineral",
+    "tourmaline, watermelon variety",
+    "polishing the great lens",
+];
+/// A file: its name, what goes with it, and what is in it, often enough to be in every chunk.
+const FILE: [&str; 3] = [
+    "inheritance-plans-final.odt",
+    "here are the plans, read them alone",
+    "the orchard goes to the goat, all of it. ",
+];
+const DRAFT: &str = "dear goat, what I never dared to write";
 /// Looked up, and not there: the relay has no reason to keep it.
 const ZEBEDEE: &str = "zebedee-of-nowhere";
 
@@ -106,13 +124,22 @@ async fn no_secret_of_a_run_is_in_the_capture_the_stores_or_the_logs() {
     phone.wait_for(TEXTS[4]).await;
     bob.wait_for_delivery(TEXTS[4]).await;
 
+    // What somebody shows of themselves, and a file. Where it is saved is no store.
+    show_oneself(&alice, &bob).await;
+    send_file(&alice, &bob, address(BOB), &root.path().join("elsewhere")).await;
+
     // What is looked for, noted down and backed up.
     let search = Search { query: SEARCHED.to_owned(), ..Default::default() };
     assert_eq!(alice.client.search(search).await.unwrap().hits.len(), 1);
     let contact = alice.client.contacts().await.unwrap().remove(0);
     let [nickname, note, list] = NOTED.map(str::to_owned);
+    let lists = ListRules { only: vec![list.clone()], ..ListRules::default() };
     let extra = ContactExtra { nickname, note, lists: vec![list] };
     alice.client.edit_contact(Who::Id(contact.id), extra).await.unwrap();
+    alice.client.show_presence_to_lists(lists).await.unwrap();
+    let conversation = ConversationId::Direct(contact.id);
+    let draft = Request::SetDraft { conversation, text: DRAFT.to_owned(), reply_to: None };
+    alice.client.call(draft).await.unwrap();
     alice.client.create_backup(&place("alice/backup"), &Password::new(BACKUP)).await.unwrap();
 
     // What a person would attach to a report, with refusals and a joined device behind it.
@@ -141,6 +168,9 @@ async fn no_secret_of_a_run_is_in_the_capture_the_stores_or_the_logs() {
     let mut secrets = Needles::default();
     TEXTS.iter().for_each(|text| secrets.add("a text", text));
     secrets.add("a word looked for", SEARCHED);
+    SHOWN.iter().for_each(|shown| secrets.add("something of a profile or a presence", shown));
+    FILE.iter().for_each(|part| secrets.add("a file", part));
+    secrets.add("a draft", DRAFT);
     NOTED.iter().for_each(|noted| secrets.add("something noted", noted));
     secrets.add("a backup's passphrase", BACKUP);
     PASSWORDS.iter().for_each(|(_, password)| secrets.add("a password", password));
@@ -197,6 +227,43 @@ async fn no_secret_of_a_run_is_in_the_capture_the_stores_or_the_logs() {
     }
     assert!(found.is_empty(), "{found:#?}");
     assert_only_their_owner_reads(root.path(), &["alice", "bob", "phone", "relay"]);
+}
+
+/// Alice has a profile and a presence, and Bob has seen both.
+async fn show_oneself(alice: &Person, bob: &Person) {
+    let [name, about, field, value, status] = SHOWN.map(str::to_owned);
+    let fields = Some(vec![ProfileField { name: field, value }]);
+    let profile =
+        Request::SetProfile { name: Some(name), about: Some(about), picture: None, fields, visibility: None };
+    alice.client.set_profile(profile).await.unwrap();
+    alice.client.set_activity(Activity::Here).await.unwrap();
+    bob.client.set_activity(Activity::Here).await.unwrap();
+    alice.client.set_presence(PresenceChoice::Busy, Some(status)).await.unwrap();
+    let seen = async || {
+        let contact = bob.client.contacts().await.unwrap().into_iter().find(|contact| {
+            contact.profile_name.as_deref() == Some(SHOWN[0]) && contact.presence.text == SHOWN[4]
+        })?;
+        let profile = bob.client.profile(Some(Who::Id(contact.id))).await.unwrap();
+        (profile.about == SHOWN[1]).then_some(())
+    };
+    people::eventually("a profile and a presence", seen).await;
+}
+
+/// Alice sends Bob a file, and Bob has it saved, as small ones of contacts are by themselves.
+async fn send_file(alice: &Person, bob: &Person, to: Address, elsewhere: &Path) {
+    fs::create_dir(elsewhere).unwrap();
+    let path = elsewhere.join(FILE[0]);
+    fs::write(&path, FILE[2].repeat(10_000)).unwrap();
+    let outgoing =
+        Outgoing { caption: FILE[1].to_owned(), ..Outgoing::new(path.to_str().unwrap().to_owned()) };
+    let (_, sent) = alice.client.send_file(Who::Address(to), outgoing).await.unwrap();
+    let arrived = async || {
+        let (files, _) = bob.client.files(None, None, 10).await.unwrap();
+        let message = files.into_iter().find(|message| message.id == sent)?;
+        let Body::File { file, .. } = &message.body else { return None };
+        matches!(file.state, FileState::Saved { .. }).then_some(())
+    };
+    people::eventually("a file", arrived).await;
 }
 
 /// A bundle that says nothing would leak nothing.

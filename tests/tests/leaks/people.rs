@@ -23,12 +23,12 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) async fn open(directory: &Path) -> Self {
-        Self::listen(Client::open(Config::new(directory)).await.unwrap())
+        Self::listen(Client::open(config(directory)).await.unwrap())
     }
 
     pub(crate) async fn open_with_passphrase(directory: &Path, passphrase: &str) -> Self {
         let key = KeySource::Passphrase(Password::new(passphrase));
-        Self::listen(Client::open(Config::new(directory).with_key(key)).await.unwrap())
+        Self::listen(Client::open(config(directory).with_key(key)).await.unwrap())
     }
 
     fn listen(client: Client) -> Self {
@@ -107,6 +107,13 @@ impl Person {
         }
         None
     }
+}
+
+/// Files that somebody has saved are theirs to read, so they lie apart from what is searched.
+fn config(directory: &Path) -> Config {
+    let mut downloads = directory.as_os_str().to_owned();
+    downloads.push("-downloads");
+    Config::new(directory).with_downloads(downloads)
 }
 
 fn says(text: &str) -> impl Fn(&Message) -> bool {

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use wheesht_core::{
-    api::{Activity, Availability::*, PresenceChoice, Request, Who as Whom},
+    api::{Activity, Availability::*, ListRules, PresenceChoice, Request, Who as Whom},
     proto::relay::{DepositEntry, client_frame},
 };
 use wheesht_relay::service::Settings;
@@ -207,6 +207,54 @@ fn pre_11_only_contacts_see_anything_and_who_is_hidden_from_sees_nothing() {
     // Nor is he seen.
     here(&mut stage, bob);
     assert_eq!(is(&mut stage, alice, "bob"), Unknown);
+}
+
+#[test]
+fn pre_17_lists_of_contacts_see_it_or_do_not_on_every_own_device() {
+    let Two { mut stage, alice, bob, .. } = friends(717);
+    let carol = stage.register("carol");
+    befriend(&mut stage, carol, alice, ("carol", "alice"));
+    let on = |stage: &mut Stage, name: &str, lists: &[&str]| {
+        let lists = Some(lists.iter().map(|&list| list.to_owned()).collect());
+        let who = Whom::Address(address(name));
+        let edit = Request::EditContact { who, nickname: None, note: None, lists };
+        assert!(stage.ask(alice, edit).is_ok());
+        stage.advance(1_000);
+    };
+    let rule = |stage: &mut Stage, who, hidden_from: &[&str], only: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let lists = ListRules { hidden_from: names(hidden_from), only: names(only) };
+        let presence = own(stage, who, Request::ShowPresenceToLists { lists: lists.clone() });
+        assert_eq!(presence.lists, lists);
+        // PRE-8: a session that ended a moment ago is followed by one a second later.
+        stage.advance(2_000);
+    };
+    here(&mut stage, alice);
+    assert_eq!((is(&mut stage, bob, "alice"), is(&mut stage, carol, "alice")), (Online, Online));
+
+    // A contact may be on several lists: one that is hidden from suffices.
+    on(&mut stage, "bob", &["work", "choir"]);
+    rule(&mut stage, alice, &["work"], &[]);
+    assert_eq!((is(&mut stage, bob, "alice"), is(&mut stage, carol, "alice")), (Offline, Online));
+    assert!(stage.contact(alice, "bob").expect("bob").presence_hidden);
+    // Hidden from as a contact stays hidden, whatever the lists say.
+    show(&mut stage, alice, "carol", false);
+    rule(&mut stage, alice, &["work"], &["choir"]);
+    assert_eq!((is(&mut stage, bob, "alice"), is(&mut stage, carol, "alice")), (Offline, Offline));
+
+    // It holds on a device that comes later, and after a restart.
+    rule(&mut stage, alice, &["work"], &[]);
+    stage.restart(alice);
+    let laptop = stage.join(alice, "alice");
+    stage.advance(MINUTE);
+    here(&mut stage, laptop);
+    let sent = watched(&mut stage, laptop);
+    choose(&mut stage, laptop, PresenceChoice::Busy, "secret");
+    stage.advance(20 * MINUTE);
+    assert!(sent.borrow().is_empty(), "both contacts are hidden from");
+    assert_eq!((is(&mut stage, bob, "alice"), is(&mut stage, carol, "alice")), (Offline, Offline));
+    let too_many = ListRules { only: (0..65).map(|n| n.to_string()).collect(), ..ListRules::default() };
+    assert!(stage.ask(alice, Request::ShowPresenceToLists { lists: too_many }).is_err());
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{files::Part, html, json, markdown, plain, shown};
+use super::{beside::Beside, files::Part, html, json, markdown, plain, shown};
 use crate::{
     api::{
-        Contact, Conversation, ConversationId, EXPORT_VERSION, Error, ErrorCode, ExportLine, Message, PageAt,
-        Request, Response,
+        Body, Contact, Conversation, ConversationId, EXPORT_VERSION, Error, ErrorCode, ExportLine, Message,
+        PageAt, Request, Response,
     },
     client::{Client, clock},
 };
@@ -20,7 +20,7 @@ const PAGE: u32 = 500;
 pub enum ExportFormat {
     /// JSON lines, as `docs/export.schema.json` has it: what can be imported again.
     Json,
-    /// A page that looks like a chat.
+    /// A page that looks like a chat, with a folder of its files beside it.
     Html,
     /// Markdown.
     Markdown,
@@ -55,8 +55,10 @@ pub struct Exported {
     pub conversations: u64,
     /// Messages, notices among them.
     pub messages: u64,
-    /// The files that were written.
+    /// The files that were written, without those beside a page.
     pub files: Vec<PathBuf>,
+    /// Files of messages that are not beside their page, since they are not on this device. HTML only.
+    pub missing: u64,
 }
 
 /// Where lines of JSON go: a file, or the chunks of a backup.
@@ -119,6 +121,7 @@ impl Client {
         done: &mut Exported,
     ) -> Result<(), Error> {
         let mut part = Part::create(&path).await?;
+        let mut beside = Beside::of(&path)?;
         let title = &conversation.title;
         let begin = match format {
             ExportFormat::Html => html::begin(title),
@@ -131,7 +134,13 @@ impl Client {
         while let Some(messages) = pages.next(self).await? {
             for message in &messages {
                 let text = match format {
-                    ExportFormat::Html => html::message(message, &mut day),
+                    ExportFormat::Html => {
+                        let copied = match &message.body {
+                            Body::File { file, .. } => Some(beside.take(file).await?),
+                            _ => None,
+                        };
+                        html::message(message, copied.as_ref(), &mut day)
+                    }
                     ExportFormat::Markdown => markdown::message(message, &mut day),
                     _ => plain::message(message, &mut day),
                 };
@@ -140,8 +149,10 @@ impl Client {
             }
         }
         if format == ExportFormat::Html {
-            part.write(html::end().as_bytes()).await?;
+            part.write(html::end(beside.missing).as_bytes()).await?;
         }
+        // EXP-7: no page without its files.
+        done.missing += beside.finish()?;
         part.finish().await?;
         done.conversations += 1;
         done.files.push(path);

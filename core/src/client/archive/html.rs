@@ -3,8 +3,14 @@
 
 use std::fmt::Write as _;
 
-use super::shown::{aside, clock, day, failed, line, text};
-use crate::api::Message;
+use super::{
+    beside::Copied,
+    shown::{amount, aside, clock, day, failed, line, lines, text},
+};
+use crate::{
+    api::{Body, File, Message},
+    proto::base64url,
+};
 
 /// Everything before the messages. The policy forbids the page whatever a text might try.
 pub(super) fn begin(title: &str) -> String {
@@ -28,6 +34,9 @@ article.mine {{ margin-left: auto; background: var(--mine) }}
 article p {{ margin: 0; white-space: pre-wrap; overflow-wrap: anywhere }}
 article header {{ font-size: .8rem; font-weight: 600 }}
 article.mine header {{ display: none }}
+.file {{ display: block; margin: .1rem 0 .3rem; color: inherit; overflow-wrap: anywhere }}
+.file img {{ display: block; max-width: 100%; max-height: 20rem; margin-bottom: .3rem; border-radius: .6rem }}
+.file small {{ color: var(--dim) }}
 article footer {{ font-size: .7rem; color: var(--dim); text-align: right }}
 blockquote {{ margin: .2rem 0; padding: 0 .6rem; border-left: 3px solid var(--dim); color: var(--dim); font-size: .9rem; overflow-wrap: anywhere }}
 .aside {{ color: var(--dim); font-size: .8rem; text-align: center; margin: .6rem 0 }}
@@ -38,8 +47,8 @@ blockquote {{ margin: .2rem 0; padding: 0 .6rem; border-left: 3px solid var(--di
     )
 }
 
-/// A message; `last_day` is that of the message before.
-pub(super) fn message(message: &Message, last_day: &mut String) -> String {
+/// A message, and where its file lies; `last_day` is that of the message before.
+pub(super) fn message(message: &Message, copied: Option<&Copied>, last_day: &mut String) -> String {
     let mut out = String::new();
     let today = day(message.received_at);
     if today != *last_day {
@@ -64,7 +73,17 @@ pub(super) fn message(message: &Message, last_day: &mut String) -> String {
             None => write!(out, r#"<blockquote dir="auto">{quote}</blockquote>"#),
         };
     }
-    let _ = write!(out, r#"<p dir="auto">{}</p><footer>"#, escape(&text));
+    let text = match &message.body {
+        Body::File { file, caption } => {
+            out.push_str(&enclosed(file, copied));
+            lines(caption)
+        }
+        _ => text,
+    };
+    if !text.is_empty() {
+        let _ = write!(out, r#"<p dir="auto">{}</p>"#, escape(&text));
+    }
+    out.push_str("<footer>");
     for reaction in &message.reactions {
         let _ = write!(out, "{} {} · ", escape(&line(&reaction.emoji)), reaction.accounts.len());
     }
@@ -79,8 +98,63 @@ pub(super) fn message(message: &Message, last_day: &mut String) -> String {
 }
 
 /// Everything behind the messages.
-pub(super) const fn end() -> &'static str {
-    "</main></body></html>\n"
+pub(super) fn end(missing: u64) -> String {
+    let words = match missing {
+        0 => return "</main></body></html>\n".to_owned(),
+        1 => "1 file is not beside this page: it was not on this device.".to_owned(),
+        n => format!("{n} files are not beside this page: they were not on this device."),
+    };
+    format!("<div class=\"aside\">{words}</div>\n</main></body></html>\n")
+}
+
+/// A file: its preview, its name, and the way to it.
+fn enclosed(file: &File, copied: Option<&Copied>) -> String {
+    let mut inner = String::new();
+    if let Some(preview) = file.preview.as_ref().filter(|preview| preview.bytes().starts_with(JPEG)) {
+        // The alphabet of addresses differs from that of data by two characters.
+        let data = base64url::encode(preview.bytes()).replace('-', "+").replace('_', "/");
+        let _ = write!(inner, r#"<img alt="" src="data:image/jpeg;base64,{data}">"#);
+    }
+    inner.push_str(&escape(&line(&file.name)));
+    let mut about = amount(file.size);
+    if let Some(ms) = file.duration_ms {
+        let seconds = ms.div_ceil(1_000);
+        let _ = write!(about, ", {}:{:02}", seconds / 60, seconds % 60);
+    }
+    match copied {
+        Some(Copied::Here { path, open: true }) => {
+            format!(
+                r#"<a class="file" dir="auto" href="{}">{inner} <small>{about}</small></a>"#,
+                address(path)
+            )
+        }
+        Some(Copied::Here { path, open: false }) => {
+            // EXP-7: what a browser might run is named, and not pointed to.
+            let path = escape(&line(path));
+            format!(r#"<span class="file" dir="auto">{inner} <small>{about}, at {path}</small></span>"#)
+        }
+        Some(Copied::Missing) | None => {
+            format!(
+                r#"<span class="file" dir="auto">{inner} <small>{about}, not on this device</small></span>"#
+            )
+        }
+    }
+}
+
+/// What a JPEG begins with.
+const JPEG: &[u8] = b"\xff\xd8\xff";
+
+/// A path as a relative address: whatever it holds, it stays one.
+fn address(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => out.push(char::from(byte)),
+            // Writing to a string can't fail.
+            byte => drop(write!(out, "%{byte:02X}")),
+        }
+    }
+    out
 }
 
 fn escape(text: &str) -> String {
@@ -106,6 +180,7 @@ mod tests {
     fn exp_3_nothing_that_was_written_is_markup_and_the_page_runs_nothing() {
         let page = begin("<script>alert(1)</script>");
         assert!(!page.contains("<script") && page.contains("default-src 'none'"));
+        assert_eq!(address("a\"#?%:ä-files/1.jpg"), "a%22%23%3F%25%3A%C3%A4-files/1.jpg");
         assert_eq!(
             escape(r#"<img src="x" onerror='y'>&"#),
             "&lt;img src=&quot;x&quot; onerror=&#39;y&#39;&gt;&amp;"

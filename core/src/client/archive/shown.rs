@@ -47,10 +47,22 @@ pub(super) fn text(message: &Message) -> Option<String> {
     match &message.body {
         Body::Text { text } => Some(lines(text)),
         Body::File { file, caption } => {
-            let file = format!("[{}, {} bytes]", line(&file.name), file.size);
+            let file = format!("[{}, {}]", line(&file.name), amount(file.size));
             Some(if caption.is_empty() { file } else { format!("{file}\n{}", lines(caption)) })
         }
         _ => None,
+    }
+}
+
+/// So many bytes, for a person.
+pub(super) fn amount(bytes: u64) -> String {
+    let tenths = |unit: u32| format!("{}.{}", bytes >> unit, ((bytes & ((1 << unit) - 1)) * 10) >> unit);
+    match bytes {
+        1 => "1 byte".to_owned(),
+        0..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", tenths(20)),
+        _ => format!("{} GiB", tenths(30)),
     }
 }
 

@@ -95,7 +95,7 @@ impl Contact {
             added: self.added,
             presence: presence::of(ctx, &self.id),
             profile_name: profiles::name(ctx, &self.id),
-            presence_hidden: presence::is_hidden_from(ctx, &self.id),
+            presence_hidden: presence::is_hidden_from(ctx, self),
             extra: self.extra.clone(),
         }
     }

@@ -121,32 +121,44 @@ pub(crate) fn account(ctx: &mut Ctx<'_, '_>, who: &Who) -> Result<Option<Account
 
 /// Notes as they may be kept, or what is wrong with them.
 pub(super) fn sound(mut extra: ContactExtra) -> Result<ContactExtra, Error> {
-    let too_long = |what: &str, most: usize| {
-        let error = Error::new(ErrorCode::TooLarge, format!("{what} has at most {most} bytes."));
-        error.next("Write less.")
-    };
-    extra.lists.iter_mut().for_each(|list| *list = list.trim().to_owned());
-    extra.lists.retain(|list| !list.is_empty());
-    extra.lists.sort_unstable();
-    extra.lists.dedup();
+    extra.lists = sound_lists(extra.lists)?;
     if extra.nickname.len() > MAX_NICKNAME {
         return Err(too_long("A nickname", MAX_NICKNAME));
     }
     if extra.note.len() > MAX_NOTE {
         return Err(too_long("A note", MAX_NOTE));
     }
-    if extra.lists.iter().any(|list| list.len() > MAX_LIST) {
-        return Err(too_long("A list's name", MAX_LIST));
-    }
     if extra.lists.len() > MAX_LISTS {
         let error = Error::new(ErrorCode::TooLarge, "A contact is on at most 16 lists.");
         return Err(error.next("Take them off one first."));
     }
-    let odd = |text: &String| text.chars().any(char::is_control);
-    if odd(&extra.nickname) || extra.lists.iter().any(odd) {
+    one_line(&extra.nickname)?;
+    Ok(extra)
+}
+
+/// Names of lists as they may be kept, each once, or what is wrong with them.
+pub(super) fn sound_lists(mut lists: Vec<String>) -> Result<Vec<String>, Error> {
+    lists.iter_mut().for_each(|list| *list = list.trim().to_owned());
+    lists.retain(|list| !list.is_empty());
+    lists.sort_unstable();
+    lists.dedup();
+    if lists.iter().any(|list| list.len() > MAX_LIST) {
+        return Err(too_long("A list's name", MAX_LIST));
+    }
+    lists.iter().try_for_each(|list| one_line(list))?;
+    Ok(lists)
+}
+
+fn one_line(name: &str) -> Result<(), Error> {
+    if name.chars().any(char::is_control) {
         return Err(Error::new(ErrorCode::Invalid, "A name is one line of plain text."));
     }
-    Ok(extra)
+    Ok(())
+}
+
+fn too_long(what: &str, most: usize) -> Error {
+    let error = Error::new(ErrorCode::TooLarge, format!("{what} has at most {most} bytes."));
+    error.next("Write less.")
 }
 
 pub(super) fn to_row(extra: &ContactExtra) -> Row {

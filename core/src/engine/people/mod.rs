@@ -19,6 +19,7 @@ mod ended;
 mod extras;
 mod fellows;
 mod find;
+mod lists;
 mod manifests;
 mod requests;
 mod route;
@@ -47,6 +48,7 @@ pub(crate) use ended::account_deleted;
 pub(crate) use extras::{account, called};
 pub(crate) use fellows::{check_fellow, fellow_manifest, meet_fellow};
 pub(crate) use find::{Then, find, relay_changed};
+pub(crate) use lists::{load_rules, sound_rules, store_rules};
 pub(crate) use manifests::{known_head, observe_head, unreachable};
 pub(crate) use requests::{
     may_send, received_accept, received_request, request_failed, request_for, sent_request,

@@ -24,10 +24,10 @@ pub(super) type Audience = BTreeMap<DepositAddress, AccountId>;
 pub(super) fn find(ctx: &Ctx<'_, '_>, me: &Me) -> BTreeMap<RelayAddress, Audience> {
     let mut found: BTreeMap<RelayAddress, Audience> = BTreeMap::new();
     for (id, peer) in ctx.passing.presence.peers.iter().flatten() {
-        if own::is_hidden_from(ctx, id) {
+        let contact = peer.contact();
+        if own::is_hidden_from(ctx, contact) {
             continue;
         }
-        let contact = peer.contact();
         for (_, address) in contact.reached() {
             let audience = found.entry(contact.relay().clone()).or_default();
             if audience.len() < MAX_DEPOSIT_ADDRESSES {

@@ -88,6 +88,7 @@ pub(super) fn command(ctx: &mut Ctx<'_, '_>, request: Request) -> Answer {
         Request::SetActivity { activity } => own::set_activity(ctx, activity),
         Request::SetTyping { on } => own::set_typing(ctx, on)?,
         Request::ShowPresence { who, visible } => return own::show_to(ctx, &who, visible),
+        Request::ShowPresenceToLists { lists } => own::show_to_lists(ctx, lists)?,
         Request::Typing { conversation, stopped } => return typing::say(ctx, &conversation, stopped),
         _ => return Err(Error::new(ErrorCode::Internal, "This request is not about presence.").into()),
     }
@@ -212,8 +213,8 @@ pub(crate) fn of(ctx: &Ctx<'_, '_>, account: &AccountId) -> api::Presence {
 }
 
 /// Whether a contact is not to see the own presence.
-pub(crate) fn is_hidden_from(ctx: &Ctx<'_, '_>, account: &AccountId) -> bool {
-    own::is_hidden_from(ctx, account)
+pub(crate) fn is_hidden_from(ctx: &Ctx<'_, '_>, contact: &Contact) -> bool {
+    own::is_hidden_from(ctx, contact)
 }
 
 /// Somebody has said what they were writing.

@@ -14,18 +14,20 @@ use super::{
         Ctx, EngineError,
         account::vault,
         error::{Answer, Failure},
-        people,
+        people::{self, Contact},
     },
     heard, look,
 };
 use crate::{
-    api::{Activity, Error, ErrorCode, EventKind, OwnPresence, PresenceChoice, Response, Who},
+    api::{Activity, Error, ErrorCode, EventKind, ListRules, OwnPresence, PresenceChoice, Response, Who},
     protocol::presence::Status,
 };
 
 /// The vault's entry, and what those begin with that name whom nothing is shown.
 const ENTRY: &str = "presence";
 const HIDDEN: &str = "presence/hidden/";
+/// The entry about lists of contacts. Apart from the first: a version that does not know of it must not take it away.
+const LISTS: &str = "presence/lists";
 
 /// What the vault says, and this device's part.
 #[derive(Default)]
@@ -34,6 +36,7 @@ pub(super) struct Own {
     text: String,
     no_typing: bool,
     hidden: BTreeSet<AccountId>,
+    lists: ListRules,
     activity: Activity,
 }
 
@@ -52,18 +55,21 @@ pub(super) fn load(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
     let choice = CHOICES.iter().find(|(_, number)| *number == entry.choice());
     let hidden = vault::list(ctx, HIDDEN)?;
     let hidden = hidden.iter().filter_map(|(key, _)| key.strip_prefix(HIDDEN)?.parse().ok()).collect();
+    let lists = people::load_rules(ctx, LISTS)?;
     let own = &mut ctx.passing.presence.own;
     own.choice = choice.map(|(choice, _)| *choice).unwrap_or_default();
     own.text = line(&entry.text);
     own.no_typing = entry.no_typing;
     own.hidden = hidden;
+    own.lists = lists;
     Ok(())
 }
 
 /// As an app sees it.
 pub(super) fn shown(ctx: &Ctx<'_, '_>) -> OwnPresence {
-    let Own { choice, text, no_typing, hidden: _, activity } = &ctx.passing.presence.own;
-    OwnPresence { choice: *choice, text: text.clone(), typing: !no_typing, activity: *activity }
+    let Own { choice, text, no_typing, hidden: _, lists, activity } = &ctx.passing.presence.own;
+    let (text, lists) = (text.clone(), lists.clone());
+    OwnPresence { choice: *choice, text, typing: !no_typing, activity: *activity, lists }
 }
 
 /// Chooses anew, for all devices.
@@ -122,9 +128,23 @@ pub(super) fn show_to(ctx: &mut Ctx<'_, '_>, who: &Who, visible: bool) -> Answer
     Ok(Some(Response::Contact { contact }))
 }
 
+/// Which lists of contacts see anything of it, from now on.
+// PRE-17
+pub(super) fn show_to_lists(ctx: &mut Ctx<'_, '_>, lists: ListRules) -> Result<(), Failure> {
+    let lists = people::sound_rules(lists)?;
+    people::store_rules(ctx, LISTS, &lists)?;
+    ctx.passing.presence.own.lists = lists;
+    look(ctx);
+    let presence = shown(ctx);
+    ctx.passing_event(EventKind::OwnPresence { presence });
+    Ok(())
+}
+
 /// Whether a contact is not to see the own presence.
-pub(super) fn is_hidden_from(ctx: &Ctx<'_, '_>, account: &AccountId) -> bool {
-    ctx.passing.presence.own.hidden.contains(account)
+// PRE-17
+pub(super) fn is_hidden_from(ctx: &Ctx<'_, '_>, contact: &Contact) -> bool {
+    let Own { hidden, lists, .. } = &ctx.passing.presence.own;
+    hidden.contains(&contact.id) || !lists.allow(&contact.extra.lists)
 }
 
 /// A contact is gone: nothing is remembered of it.

@@ -87,7 +87,7 @@ pub(super) fn say(ctx: &mut Ctx<'_, '_>, conversation: &ConversationId, stopped:
 // PRE-14
 fn direct(ctx: &mut Ctx<'_, '_>, me: &Me, with: &AccountId, stopped: bool) -> Result<(), EngineError> {
     let Some(contact) = people::by_id(ctx, with)? else { return Ok(()) };
-    if !contact.talks() || own::is_hidden_from(ctx, with) {
+    if !contact.talks() || own::is_hidden_from(ctx, &contact) {
         return Ok(());
     }
     let statement = statement(ctx, me, TypingIn::Direct(*with), stopped);
