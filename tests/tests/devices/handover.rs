@@ -196,6 +196,9 @@ fn a_device_that_joins_shows_drafts_and_settings_as_the_first_does_con_32() {
         let one = conversations.iter().find(|one| one.id == conversation).expect("the conversation");
         assert_eq!(one.draft.as_ref().map(|draft| draft.text.as_str()), Some("half a thought"), "{who:?}");
         assert!(one.archived, "{who:?}");
-        assert_eq!(stage.ask(who, Request::Settings), Ok(Response::Settings { read_receipts: false }));
+        assert_eq!(
+            stage.ask(who, Request::Settings),
+            Ok(Response::Settings { read_receipts: false, auto_download: 5 << 20 })
+        );
     }
 }
