@@ -5,7 +5,9 @@
 //! cargo run --release -p wheesht-tests --bin search_scale -- ask DIRECTORY
 //! ```
 //!
-//! Two programs, so that the second one's memory is that of an installation that was opened, not of whoever filled it. Words follow
+//! Two programs, so that the second one's memory is that of an installation that was opened, not of whoever filled it. Ask twice: sled
+//! notes where everything lies when it is opened, and at no other time; so the first opening reads the log of all that was written since
+//! the one before, here of everything, and the second one is what a person waits for each day. Words follow
 //! Zipf's law as those of people do; messages are spread over ten years and two hundred conversations.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measures")]

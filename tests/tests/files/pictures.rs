@@ -5,10 +5,10 @@ use wheesht_core::api::Outgoing;
 use super::cast::{Cast, file};
 
 /// Words that a camera might write into a picture.
-const PLACE: &[u8] = b"GPS 55.9533N 3.1883W";
+pub(crate) const PLACE: &[u8] = b"GPS 55.9533N 3.1883W";
 
 /// A picture of one colour, 64 by 32, lying on its side, with a place in its EXIF block, a comment, and another picture behind its end.
-fn photograph() -> Vec<u8> {
+pub(crate) fn photograph() -> Vec<u8> {
     let mut plain = std::io::Cursor::new(Vec::new());
     let red = image::RgbImage::from_pixel(64, 32, image::Rgb([200, 30, 30]));
     red.write_to(&mut plain, image::ImageFormat::Jpeg).unwrap();
@@ -25,7 +25,7 @@ fn photograph() -> Vec<u8> {
     [start, &segment(0xe1, &exif), &comment, &xmp, rest, PLACE].concat()
 }
 
-fn holds(bytes: &[u8], words: &[u8]) -> bool {
+pub(crate) fn holds(bytes: &[u8], words: &[u8]) -> bool {
     bytes.windows(words.len()).any(|some| some == words)
 }
 

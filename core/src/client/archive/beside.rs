@@ -11,10 +11,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokio::io::AsyncReadExt as _;
+use hyper::body::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{files::failed, shown};
-use crate::api::{Error, ErrorCode, File, FileState};
+use crate::{
+    api::{Error, ErrorCode, File, FileState},
+    client::transfer::stripped,
+};
 
 /// Endings that a browser shows without running anything. Everything else lies in the folder, and nothing points to it.
 const HARMLESS: [&str; 24] = [
@@ -65,7 +69,7 @@ impl Beside {
     /// Copies a message's file into it, if it is here as it was sent.
     pub(super) async fn take(&mut self, file: &File) -> Result<Copied, Error> {
         let content = match &file.state {
-            FileState::Saved { path } => open(Path::new(path), file.size).await,
+            FileState::Saved { path } => as_sent(Path::new(path), file.size).await,
             _ => None,
         };
         let Some(content) = content else {
@@ -126,24 +130,42 @@ impl Drop for Beside {
     }
 }
 
-/// A file of this size; none if it is gone, or another one by now.
-async fn open(path: &Path, size: u64) -> Option<tokio::fs::File> {
+/// What is copied.
+enum Content {
+    File(tokio::fs::File),
+    Memory(Bytes),
+}
+
+/// A file as it was sent; none if it is gone, or another one by now.
+async fn as_sent(path: &Path, size: u64) -> Option<Content> {
     // A pipe in its place would be waited for.
     let about = tokio::fs::metadata(path).await.ok()?;
-    if !about.is_file() || about.len() != size {
+    if !about.is_file() {
         return None;
     }
-    tokio::fs::File::open(path).await.ok()
+    if about.len() == size {
+        return tokio::fs::File::open(path).await.ok().map(Content::File);
+    }
+    // Of a picture something was taken out when it was sent: it must not be in what is given on, either.
+    let path = path.to_owned();
+    let stripped = tokio::task::spawn_blocking(move || stripped(&path)).await.ok()??;
+    (stripped.len() as u64 == size).then_some(Content::Memory(stripped))
 }
 
 /// Copies that many bytes. Gives whether there were so many.
-async fn copy(from: tokio::fs::File, to: &Path, size: u64) -> io::Result<bool> {
+async fn copy(from: Content, to: &Path, size: u64) -> io::Result<bool> {
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     options.mode(0o600);
     let mut to = options.open(to).await?;
-    let copied = tokio::io::copy(&mut from.take(size), &mut to).await?;
+    let copied = match from {
+        Content::File(from) => tokio::io::copy(&mut from.take(size), &mut to).await?,
+        Content::Memory(bytes) => {
+            to.write_all(&bytes).await?;
+            size
+        }
+    };
     to.sync_all().await?;
     Ok(copied == size)
 }

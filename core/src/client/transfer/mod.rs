@@ -38,6 +38,8 @@ use tokio::{
 };
 use tracing::{Instrument as _, info_span};
 
+pub(super) use source::stripped;
+
 use super::{actor::Message, tls::Roots};
 use crate::engine::{BlobFailure, BlobOrder, BlobReport};
 

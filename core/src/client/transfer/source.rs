@@ -78,6 +78,15 @@ pub(super) fn open(source: &Source) -> Result<Opened, BlobFailure> {
     picture::strip(kind, bytes.into()).map(Opened::Memory).map_err(BlobFailure::Metadata)
 }
 
+/// A picture without what it says about its making, as it was sent if it has not changed since. None if it is no such picture.
+pub(in super::super) fn stripped(path: &Path) -> Option<Bytes> {
+    let source = Source::Path { path: path.to_str()?.to_owned(), keep_metadata: false };
+    match open(&source).ok()? {
+        Opened::Memory(bytes) => Some(bytes),
+        Opened::File(_) => None,
+    }
+}
+
 /// What tells what a file is. The next read begins at its beginning again.
 fn beginning_of(file: &mut File) -> std::io::Result<Vec<u8>> {
     let mut beginning = Vec::new();

@@ -70,6 +70,8 @@ struct Session {
     key: EphemeralKey,
     said: (Status, String),
     audience: Audience,
+    /// Who has got the last word: they believe nothing more of this session.
+    over: BTreeSet<AccountId>,
     refresh: Timestamp,
     /// The last will as it lies, or should lie, at the relay.
     will: Vec<u8>,
@@ -175,11 +177,15 @@ fn continue_telling(
         let gone: Vec<_> =
             session.audience.iter().filter(|(_, who)| !stays.contains(who)).map(|(to, _)| *to).collect();
         // PRE-11
+        session.over.extend(session.audience.values().filter(|who| !stays.contains(who)));
         pass(ctx, relay, Pending::Nothing, session.will.clone(), gone);
         session.audience.retain(|_, who| stays.contains(who));
     }
     // PRE-2
-    let renewed = there.session.as_ref().is_some_and(|session| session.profile_key != me.profile_key);
+    let renewed = there.session.as_ref().is_some_and(|session| {
+        let returns = audience.values().any(|who| session.over.contains(who));
+        session.profile_key != me.profile_key || returns
+    });
     if there.session.is_none() || renewed {
         if there.pause.is_some() {
             return Ok(());
@@ -243,6 +249,7 @@ fn begin(
         key,
         said: wanted.clone(),
         audience,
+        over: BTreeSet::new(),
         refresh: refresh(ctx),
         leave_again: None,
     })
