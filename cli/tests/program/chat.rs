@@ -99,11 +99,9 @@ fn what_nobody_looks_at_calls_for_attention() {
             .last()
             .is_some_and(|title| title.ends_with("new) wheesht") || title.ends_with(") wheesht"))
     });
-    assert!(
-        alice.commands().iter().any(|command| command == "777;notify;bob;A new message"),
-        "{:?}",
-        alice.commands()
-    );
+    alice.wait_until("the notification", |_| {
+        alice.commands().iter().any(|command| command == "777;notify;bob;A new message")
+    });
     alice.line("/next");
     alice.wait("new ──");
     alice.wait_until("all is read", |_| alice.titles().last().is_some_and(|title| title == "wheesht"));
@@ -245,7 +243,7 @@ fn what_lies_beside_a_conversation_has_its_commands() {
     world.register("carol");
     let alice = chat(&world, "alice");
     alice.line("/add carol");
-    alice.wait("carol@");
+    alice.wait("nothing sent yet");
     alice.line("/nickname carol \"Cara mia\"");
     alice.wait("Cara mia");
     alice.line("/list put bob friends");

@@ -39,6 +39,7 @@ async fn exp_7_a_page_has_its_files_beside_it_and_says_which_are_missing() {
     let done = cast.bob.export(&root.join("bob chat.html"), &export).await.unwrap();
     assert_eq!((done.missing, done.files.len()), (1, 1));
     let folder = root.join("bob chat-files");
+    eprintln!("{:?}", std::fs::read_dir(&folder).map(|d| d.map(|e| e.unwrap().file_name()).collect::<Vec<_>>()));
     assert_eq!(std::fs::read(folder.join("001-a_note.txt")).unwrap(), b"words of hers");
     assert_eq!(std::fs::read(folder.join("002-page.html")).unwrap(), b"<script>alert(1)</script>");
     let written = std::fs::read_to_string(root.join("bob chat.html")).unwrap();
