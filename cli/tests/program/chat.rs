@@ -263,6 +263,7 @@ fn what_lies_beside_a_conversation_has_its_commands() {
     alice.line("/open bob");
     alice.wait("bob>");
     alice.line("worth keeping");
+    alice.wait("✓ worth keeping");
     let file = |name: &str| world.path("alice").join(name);
     alice.line(&format!("/export {} --format markdown", file("said.md").display()));
     alice.wait("written to");

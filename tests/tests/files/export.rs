@@ -17,10 +17,11 @@ async fn exp_7_a_page_has_its_files_beside_it_and_says_which_are_missing() {
     cast.bob.set_auto_download(4_000).await.unwrap();
     let note = cast.write("a note.txt", b"words of hers");
     let noted = cast.send(&note).await;
+    // One after the other, since it is numbered as it came.
+    cast.saved(noted).await;
     let page = cast.write("page.html", b"<script>alert(1)</script>");
     let caption = "look <here>".to_owned();
     let sent = cast.try_send(Outgoing { caption, ..Outgoing::new(page.to_str().unwrap()) }).await.unwrap();
-    cast.saved(noted).await;
     cast.saved(sent).await;
     let large = cast.send(&cast.write("large.bin", &noise(5_000))).await;
     cast.arrived(large).await;
@@ -39,7 +40,6 @@ async fn exp_7_a_page_has_its_files_beside_it_and_says_which_are_missing() {
     let done = cast.bob.export(&root.join("bob chat.html"), &export).await.unwrap();
     assert_eq!((done.missing, done.files.len()), (1, 1));
     let folder = root.join("bob chat-files");
-    eprintln!("{:?}", std::fs::read_dir(&folder).map(|d| d.map(|e| e.unwrap().file_name()).collect::<Vec<_>>()));
     assert_eq!(std::fs::read(folder.join("001-a_note.txt")).unwrap(), b"words of hers");
     assert_eq!(std::fs::read(folder.join("002-page.html")).unwrap(), b"<script>alert(1)</script>");
     let written = std::fs::read_to_string(root.join("bob chat.html")).unwrap();
