@@ -29,7 +29,7 @@ pub(crate) async fn run(global: &Global, out: Output, action: Option<ContactActi
         ContactAction::Import { file } => cards::import(&session, &file).await?,
         ContactAction::Delete { who } => delete(&session, &who).await?,
         action => match change(&session, action).await? {
-            Changed::Contact(contact) => changed(&session, contact)?,
+            Changed::Contact(contact) => changed(&session, *contact)?,
             Changed::Conversation { away } => {
                 session.out.result(&Response::Done, |_| put(away).to_owned())?
             }
@@ -65,7 +65,7 @@ pub(crate) async fn in_chat(
 
 /// What has changed.
 enum Changed {
-    Contact(Contact),
+    Contact(Box<Contact>),
     Conversation { away: bool },
 }
 
@@ -105,7 +105,7 @@ async fn change(session: &Session, action: ContactAction) -> Result<Changed> {
         | ContactAction::Export { .. }
         | ContactAction::Import { .. } => return Err(Failure::usage("That changes no contact.")),
     };
-    Ok(Changed::Contact(contact))
+    Ok(Changed::Contact(Box::new(contact)))
 }
 
 pub(crate) async fn requests(global: &Global, out: Output, action: Option<RequestAction>) -> Result<()> {

@@ -6,7 +6,7 @@
 //!         ◀───────────── [import] ◀─ [lines] ◀─ file                      │ or, under a passphrase, [backup]
 //! ```
 //!
-//! Nothing is held in memory but a page. An HTML page has the files of its messages [beside](beside) it. Messages that disappear are in no file: what is written down stays.
+//! Nothing is held in memory but a page. An HTML page has the files of its messages beside it. Messages that disappear are in no file: what is written down stays.
 // EXP-2, BAK-4
 
 mod backup;
