@@ -25,6 +25,7 @@ mod secret;
 mod session;
 mod text;
 mod tui;
+mod wrap;
 
 use std::process::ExitCode;
 

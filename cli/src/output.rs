@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     args::Color,
     exit::{Failure, Result},
-    text,
+    text, wrap,
 };
 
 /// How to print.
@@ -33,21 +33,21 @@ impl Output {
     pub(crate) fn result(&self, object: &impl Serialize, lines: impl FnOnce(Style) -> String) -> Result<()> {
         let text = match self.json {
             true => json(object)?,
-            false => lines(self.style),
+            false => wrap::for_output(&lines(self.style)),
         };
         self.write(&text)
     }
 
     /// A line for a person only.
     pub(crate) fn line(&self, line: impl AsRef<str>) -> Result<()> {
-        if self.json { Ok(()) } else { self.write(line.as_ref()) }
+        if self.json { Ok(()) } else { self.write(&wrap::for_output(line.as_ref())) }
     }
 
     /// Something beside the result: to standard error, so that the result can be piped.
     pub(crate) fn aside(&self, line: impl AsRef<str>) {
         if !self.json {
             // If that is closed, there is nobody to tell.
-            let _ = writeln!(io::stderr(), "{}", line.as_ref());
+            let _ = writeln!(io::stderr(), "{}", wrap::for_asides(line.as_ref()));
         }
     }
 
@@ -65,7 +65,10 @@ impl Output {
                 writeln!(io::stderr(), "{object}")
             }
             // It may hold a relay's words.
-            false => writeln!(io::stderr(), "wheesht: {}", text::one_line(&error.to_string())),
+            false => {
+                let words = format!("wheesht: {}", text::one_line(&error.to_string()));
+                writeln!(io::stderr(), "{}", wrap::for_asides(&words))
+            }
         };
     }
 

@@ -1,5 +1,6 @@
 //! What a line typed in the chat means.
 
+use clap::CommandFactory as _;
 use wheesht_core::api::PresenceChoice;
 
 use crate::{
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Trust(String),
     /// What is left out is the open conversation's.
     Group(Words),
+    /// The only invitation.
+    Join,
     Next,
     /// In the open conversation.
     Message(MessageAction),
@@ -88,11 +91,20 @@ impl Words {
         if !verb.is_empty()
             && !of_none.contains(&verb)
             && !self.0.get(1).is_some_and(names_group)
-            && let Some(open) = open.filter(|open| open.starts_with('#'))
+            && GroupLine::command().find_subcommand(verb).is_some()
         {
+            let Some(open) = open.filter(|open| open.starts_with('#')) else {
+                let words = format!("In which group? /open #GROUP first, or write /{verb} #GROUP.");
+                return Err(NotUnderstood(words));
+            };
             self.0.insert(1, open.to_owned());
         }
         Ok(self.parse::<GroupLine>()?.action.unwrap_or(GroupAction::List))
+    }
+
+    /// Accepts the invitation to this group.
+    pub(crate) fn accepting(group: String) -> Self {
+        Self(vec!["accept".to_owned(), group])
     }
 
     /// What they mean to this definition.
@@ -164,7 +176,7 @@ pub(crate) const COMMANDS: &[Usage] = &[
     usage("/timer", "8h|7d|off", "have messages disappear"),
     usage("/mute", "[8h]", "don't be told of what is said here; /unmute"),
     usage("/notifications", "[--show WHAT …]", "what calls for you; --quiet 22:00-7:00"),
-    usage("/send", "FILE …", "send files; pictures without place and camera"),
+    usage("/send", "FILE … [--caption TEXT]", "pictures without place and camera"),
     usage("/save", "[^N] [DIRECTORY]", "fetch the newest file that came"),
     usage("/view", "[^N]", "a picture here, or where a file lies"),
     usage("/cancel", "[^N]", "stop sending or fetching a file"),
@@ -174,7 +186,7 @@ pub(crate) const COMMANDS: &[Usage] = &[
     usage("/link", "[^N]", "a link to a message, for those who are here"),
     usage("/next", "", "open what is unread, the oldest first"),
     usage("/group", "[ACTION …]", "groups; /group help lists the actions"),
-    usage("/join", "LINK", "join by a link, or accept an invitation"),
+    usage("/join", "[LINK]", "join by a link, or accept an invitation"),
     usage("/invite", "[#GROUP] NAME", "invite somebody into a group"),
     usage("/members", "[#GROUP]", "who belongs to it"),
     usage("/kick", "[#GROUP] NAME", "remove a member"),
@@ -272,7 +284,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, NotUnderstood> {
         "next" | "n" => Command::Next,
         "group" | "g" | "groups" => Command::Group(Words(words(rest))),
         "join" if rest.starts_with('#') => Command::Group(verb("accept", rest)),
-        "join" if rest.is_empty() => return Err(incomplete(name)),
+        "join" if rest.is_empty() => Command::Join,
         "join" | "invite" | "members" | "kick" | "role" | "leave" => Command::Group(verb(name, rest)),
         "send" => Command::Send(Words(words(rest)), needed()?),
         "save" => {
@@ -456,7 +468,8 @@ mod tests {
         let create = GroupAction::Create { title: "Weekend trip".to_owned(), about: None };
         assert_eq!(understood("/group create \"Weekend trip\"", Some("bob")), Ok(create));
         assert_eq!(understood("/leave", Some("#trip")), Ok(GroupAction::Leave { group: "#trip".to_owned() }));
-        assert!(understood("/leave", Some("bob")).is_err());
+        let which = "In which group? /open #GROUP first, or write /leave #GROUP.".to_owned();
+        assert_eq!(understood("/leave", Some("bob")), Err(NotUnderstood(which)));
         assert_eq!(understood("/join #trip", None), Ok(GroupAction::Accept { group: "#trip".to_owned() }));
     }
 

@@ -25,7 +25,7 @@ use super::{
     command::COMMANDS,
     complete::{Candidate, candidates},
 };
-use crate::{exit::Result, output::Style};
+use crate::{exit::Result, output::Style, wrap};
 
 /// What came from the keyboard.
 pub(crate) enum Typed {
@@ -67,7 +67,7 @@ pub(crate) struct Screen {
 impl Screen {
     /// Prints lines.
     pub(crate) fn print(&self, text: &str) -> io::Result<()> {
-        let text = format!("{text}\n");
+        let text = format!("{}\n", wrap::for_output(text));
         match lock(&self.printer).as_mut() {
             Some(printer) => printer.print(text).map_err(io::Error::other),
             None => {

@@ -118,6 +118,7 @@ impl Chat {
                 self.history(conversation, count).await
             }
             Command::Group(words) => self.group(words).await,
+            Command::Join => self.group(self.only_invitation()?).await,
             Command::Next => self.next().await,
             Command::Message(mut action) => {
                 *action.with() = self.named_or_open(None)?;
@@ -247,7 +248,16 @@ impl Chat {
     pub(super) async fn open(&self, name: &str) -> Result<()> {
         let conversation = conversation(&self.session, name).await?;
         let title = lock(&self.state).people.title(&conversation);
-        self.history(conversation, self.shown_on_opening).await?;
+        let invited = match conversation {
+            ConversationId::Group(id) => {
+                lock(&self.state).people.invitations().find(|group| group.id == id).cloned()
+            }
+            _ => None,
+        };
+        match &invited {
+            Some(group) => self.invited(group)?,
+            None => self.history(conversation, self.shown_on_opening).await?,
+        }
         self.show_draft(conversation).await?;
         self.show_presence(&conversation)?;
         lock(&self.state).open = Some(Open { conversation, name: title });
@@ -337,6 +347,19 @@ impl Chat {
         let open = || lock(&self.state).open.as_ref().map(|open| open.name.clone());
         name.or_else(open)
             .ok_or_else(|| Failure::usage("No conversation is open.").next("/open NAME opens one."))
+    }
+
+    /// What accepts the one invitation that waits.
+    fn only_invitation(&self) -> Result<Words> {
+        let state = lock(&self.state);
+        let mut waiting = state.people.invitations().map(|group| state.people.group_name(group));
+        match (waiting.next(), waiting.next()) {
+            (Some(name), None) => Ok(Words::accepting(name)),
+            (None, _) => Err(Failure::usage("No invitation waits.").next("/join LINK joins by a link.")),
+            (Some(_), Some(_)) => {
+                Err(Failure::usage("Several invitations wait.").next("/group list shows them; /join #GROUP."))
+            }
+        }
     }
 
     /// The one stranger who asks.

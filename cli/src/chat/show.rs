@@ -225,7 +225,7 @@ impl Chat {
     }
 
     /// Somebody invites.
-    fn invited(&self, group: &Group) -> Result<()> {
+    pub(super) fn invited(&self, group: &Group) -> Result<()> {
         let (name, who) = {
             let state = lock(&self.state);
             let inviter = group.inviter.and_then(|inviter| state.people.who(&inviter));

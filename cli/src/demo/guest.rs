@@ -20,9 +20,7 @@ pub(super) async fn chat(
     path: &Path,
     relay: &RelayAddress,
 ) -> Result<()> {
-    stage.step(
-        "Now you. A bot called echo wants to talk to you; what you type goes to it. /quit ends all this.",
-    )?;
+    stage.step("Now you. What you type goes to a bot called echo. /quit ends all this.")?;
     let mut echo = Person::register("echo", path, relay).await?;
     let mut you = Person::register("you", path, relay).await?;
     echo.says(&you, HELLO).await?;

@@ -3,6 +3,7 @@
 
 mod guest;
 mod person;
+mod picture;
 mod relay;
 mod search;
 mod stage;
@@ -116,7 +117,8 @@ pub(crate) async fn run(global: &Global, out: Output) -> Result<()> {
     }
     stage.note(&crate::render::grouped(&hers, 5))?;
 
-    together::play(&mut stage, &relay, path, &mut alice, &mut bob).await?;
+    let there = together::play(&mut stage, &relay, path, &mut alice, &mut bob).await?;
+    picture::play(&mut stage, &relay, path, &alice, &mut bob, there).await?;
 
     alice.leave().await;
     bob.leave().await;

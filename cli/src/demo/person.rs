@@ -8,10 +8,13 @@ use std::{
 use tokio::time::{sleep, timeout};
 use wheesht_core::{
     api::{
-        Activity, Body, ConversationId, ErrorCode, Event, EventKind, GroupPhase, MessageState, Password,
-        PresenceChoice, Request, Response, Search, Who,
+        Activity, Body, ConversationId, ErrorCode, Event, EventKind, File, FileState, GroupPhase,
+        MessageState, Outgoing, Password, PresenceChoice, Request, Response, Search, Who,
     },
-    client::{Client, Config, EventStream},
+    client::{
+        Client, Config, EventStream,
+        archive::{Export, Exported},
+    },
     proto::{
         address::{Address, InvalidAddress, RelayAddress},
         ids::{GroupId, MessageId},
@@ -84,6 +87,48 @@ impl Person {
     /// Says something where several are.
     pub(super) async fn says_there(&self, there: ConversationId, text: &str) -> Result<Sent> {
         Ok(self.client()?.send(there, text).await?)
+    }
+
+    /// Sends a file that lies on this machine.
+    pub(super) async fn sends_file(&self, there: ConversationId, path: &Path, caption: &str) -> Result<Sent> {
+        let file = Outgoing { caption: caption.to_owned(), ..Outgoing::new(path.to_string_lossy()) };
+        Ok(self.client()?.send_file(there, file).await?)
+    }
+
+    /// Waits until a message with a file comes.
+    pub(super) async fn hears_of_file(&mut self, id: MessageId) -> Result<File> {
+        let event = self
+            .expect("file", |event| matches!(&event.kind, EventKind::Message { message } if message.id == id))
+            .await?;
+        match event.kind {
+            EventKind::Message { message } => match message.body {
+                Body::File { file, .. } => Ok(*file),
+                _ => Err(strange()),
+            },
+            _ => Err(strange()),
+        }
+    }
+
+    /// Fetches a message's file into a directory, and says where it is then.
+    pub(super) async fn saves(&self, there: ConversationId, id: MessageId, to: &Path) -> Result<PathBuf> {
+        let client = self.client()?;
+        let directory = to.join("received");
+        client.save_file(there, id, Some(&directory)).await?;
+        let saved = async {
+            loop {
+                if let Body::File { file, .. } = client.message(there, id).await?.body
+                    && let FileState::Saved { path } = file.state
+                {
+                    return Ok(PathBuf::from(path));
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(PATIENCE, saved).await.map_err(|_| self.in_vain("file"))?
+    }
+
+    pub(super) async fn exports(&self, to: &Path, export: &Export) -> Result<Exported> {
+        Ok(self.client()?.export(to, export).await?)
     }
 
     pub(super) async fn react(&self, there: ConversationId, message: MessageId, emoji: &str) -> Result<()> {

@@ -1,11 +1,19 @@
 //! How the demo tells its story.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    iter,
+    path::Path,
+};
 
 use serde_json::json;
+use wheesht_core::api::File;
 use wheesht_relay::service::Deposited;
 
-use crate::{exit::Result, output::Output};
+use crate::{exit::Result, output::Output, render, tui::preview_lines, wrap};
+
+/// How high a preview may be, in lines.
+const ROWS: u32 = 9;
 
 /// See the module's story.
 pub(super) struct Stage {
@@ -26,7 +34,10 @@ impl Stage {
         self.step += 1;
         let step = self.step;
         self.out.result(&json!({ "type": "step", "step": step, "text": text }), |style| {
-            format!("\n{} {}", style.good(&format!("{step}.")), style.bold(text))
+            let room =
+                wrap::window(&io::stdout()).map_or(usize::MAX, |columns| columns.saturating_sub(4).max(20));
+            let lines: Vec<_> = textwrap::wrap(text, room).iter().map(|line| style.bold(line)).collect();
+            format!("\n{} {}", style.good(&format!("{step}.")), lines.join("\n    "))
         })
     }
 
@@ -63,6 +74,30 @@ impl Stage {
                 saw.iter().take(2).map(|one| style.dim(&format!("          the relay: {}", line(one))));
             lines.extend(shown);
             lines.join("\n")
+        })
+    }
+
+    /// A picture as its preview shows it, where colours can be shown.
+    pub(super) fn picture(&self, file: &File) -> Result<()> {
+        let object =
+            json!({ "type": "file", "name": file.name, "media_type": file.media_type, "size": file.size });
+        self.out.result(&object, |style| {
+            let said = format!("     {} ({}, {})", file.name, file.media_type, render::amount(file.size));
+            let preview = file.preview.as_ref().filter(|_| style.color);
+            let rows = preview.map(|preview| preview_lines(preview.bytes(), ROWS)).unwrap_or_default();
+            iter::once(style.dim(&said))
+                .chain(rows.iter().map(|row| format!("     {row}")))
+                .collect::<Vec<_>>()
+                .join("\n")
+        })
+    }
+
+    /// A page that was written.
+    pub(super) fn page(&self, path: &Path, messages: u64) -> Result<()> {
+        let object = json!({ "type": "page", "path": path, "messages": messages });
+        self.out.result(&object, |style| {
+            let stays = if self.has_guest() { ", there until this ends" } else { "" };
+            style.dim(&format!("     {messages} messages{stays}: {}", path.display()))
         })
     }
 
@@ -116,7 +151,7 @@ fn mailbox(one: &Deposited) -> String {
 }
 
 fn line(one: &Deposited) -> String {
-    let bytes: Vec<_> = one.bytes.iter().skip(8).take(12).map(|byte| format!("{byte:02x}")).collect();
+    let bytes: Vec<_> = one.bytes.iter().skip(8).take(8).map(|byte| format!("{byte:02x}")).collect();
     let stranger = if one.request { ", from a stranger" } else { "" };
     format!("mailbox {}…, {} bytes{stranger}: {} …", mailbox(one), one.bytes.len(), bytes.join(" "))
 }

@@ -9,7 +9,7 @@ use wheesht_core::api::{
 use super::{person::Person, relay::DemoRelay, search, stage::Stage};
 use crate::exit::{Exit, Failure, Result};
 
-const TITLE: &str = "Harbour at nine";
+pub(super) const TITLE: &str = "Harbour at nine";
 const PLAN: &str = "I bring the sandwiches. Who has the key of the boat shed?";
 const WORD: &str = "sandwich*";
 const BUSY: &str = "looking for the key";
@@ -20,10 +20,8 @@ pub(super) async fn play(
     path: &Path,
     alice: &mut Person,
     bob: &mut Person,
-) -> Result<()> {
-    stage.step(
-        "Carol comes, too. Alice founds a group and invites both: nobody is added who has not agreed.",
-    )?;
+) -> Result<ConversationId> {
+    stage.step("Carol comes. Alice founds a group and invites both; nobody is just added.")?;
     let mut carol = Person::register("carol", path, relay.address()).await?;
     alice.says(&carol, "Carol, it is Alice.").await?;
     carol.hears("Carol, it is Alice.").await?;
@@ -41,9 +39,7 @@ pub(super) async fn play(
     relay.saw();
     stage.note(&format!("alice, bob and carol: “{TITLE}”"))?;
 
-    stage.step(
-        "What is said there is encrypted once, however many read it; the relay copies what it can't read.",
-    )?;
+    stage.step("What is said there is encrypted once; the relay copies what it can't read.")?;
     let (there, plan) = carol.says_there(ConversationId::Group(group), PLAN).await?;
     alice.hears(PLAN).await?;
     bob.hears(PLAN).await?;
@@ -69,9 +65,7 @@ pub(super) async fn play(
         .await?;
     stage.note(&format!("alice sees  bob is busy: {BUSY}"))?;
 
-    stage.step(&format!(
-        "Alice looks for “{WORD}”. The index lies on her machine, as encrypted as the rest."
-    ))?;
+    stage.step(&format!("Alice looks for “{WORD}”. The index is hers, as encrypted as the rest."))?;
     let found = alice.finds(Search { query: WORD.to_owned(), ..Search::default() }).await?;
     for text in &found {
         stage.heard("alice", text)?;
@@ -84,14 +78,12 @@ pub(super) async fn play(
         ));
     }
 
-    stage.step(
-        "Once more through the relay's files: for the group's name, what was said there, and how Bob is.",
-    )?;
+    stage.step("Once more through the relay's files: for the group, its words, and how Bob is.")?;
     let searched = search::files(&path.join("relay"), &[TITLE, PLAN, BUSY].map(str::as_bytes))?;
     if searched.found > 0 {
         return Err(super::leaked());
     }
     stage.note(&format!("{} files: nothing of it is there", searched.files))?;
     carol.leave().await;
-    Ok(())
+    Ok(there)
 }

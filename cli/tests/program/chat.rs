@@ -19,20 +19,22 @@ fn from_nothing_to_a_first_message() {
     world.register("bob");
     let bob = chat(&world, "bob");
 
-    // Three answers, and one is somebody.
+    // Three answers, and one is somebody. What was wrong is asked again, the rest stays.
     let alice = Terminal::start(&world.path("alice"), &[], 24, 80);
-    alice.wait("Do you have an account already?");
-    alice.line("");
     alice.wait("Your name");
     alice.line("no such name!");
     alice.wait_until("the question again", |screen| screen.matches("Your name").count() == 2);
-    alice.line("alice");
+    alice.line("bob");
     alice.wait("Your relay");
-    alice.line(&world.address);
+    alice.line("wss://127.0.0.1:1");
     alice.wait("Password");
     alice.line(PASSWORD);
     alice.wait("Once more");
     alice.line(PASSWORD);
+    alice.wait("Your relay (Enter: once more 127.0.0.1:1):");
+    alice.line(&world.address);
+    alice.wait("This name is taken on that relay");
+    alice.line("alice");
     let screen = alice.wait("/help tells how it works");
     assert!(!screen.contains(PASSWORD), "{screen}");
 
@@ -153,7 +155,7 @@ fn a_group_of_three_gathers() {
     bob.wait("You belong to #weekend-trip now");
     let carol = chat(&world, "carol");
     carol.wait("invites you to “Weekend trip”");
-    carol.line("/join #weekend-trip");
+    carol.line("/join");
     carol.wait("You belong to #weekend-trip now");
     alice.line("/members");
     alice.wait_until("three members", |screen| {

@@ -93,9 +93,10 @@ impl Terminal {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    /// Waits until this is to be seen.
+    /// Waits until this is to be seen, in one line or broken behind a bar.
     pub(crate) fn wait(&self, words: &str) -> String {
-        self.wait_until(words, |screen| screen.contains(words))
+        let whole = |screen: &str| screen.replace("\n      │ ", " ");
+        self.wait_until(words, |screen| screen.contains(words) || whole(screen).contains(words))
     }
 
     /// Waits until the screen is as wanted.

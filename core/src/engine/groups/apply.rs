@@ -21,7 +21,7 @@ use super::{
     super::{Ctx, EngineError, account, error::Answer, messaging, people},
     addresses, admin_keys, epochs, fanout,
     group::{self, Group, Phase},
-    leaving, propose, roster, shown, words,
+    joining, leaving, propose, roster, shown, words,
 };
 use crate::{
     api::{ContactState, EventKind, GroupChange, Response},
@@ -113,7 +113,7 @@ pub(super) fn shown(ctx: &mut Ctx<'_, '_>, id: &GroupId) -> Result<(), EngineErr
 
 /// The answer to a request that changes a group.
 pub(super) fn answer(ctx: &mut Ctx<'_, '_>, id: &GroupId) -> Answer {
-    let Some(group) = group::load(ctx, id)? else { return Err(words::no_group(id).into()) };
+    let Some(group) = group::load(ctx, id)? else { return Err(joining::not_in(ctx, id).into()) };
     Ok(Some(Response::Group { group: shown::group(ctx, &group)? }))
 }
 

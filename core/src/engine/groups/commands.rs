@@ -13,7 +13,7 @@ use super::{
     },
     addresses, admin_keys, apply, epochs,
     group::{self, Group, Phase},
-    propose, record, shown, words,
+    joining, propose, record, shown, words,
 };
 use crate::{
     api::{Error, ErrorCode, EventKind, Picture, Policy, Response, Role, Who},
@@ -73,7 +73,7 @@ pub(super) fn edit(
     picture: Option<Picture>,
 ) -> Answer {
     let picture = checked(picture)?;
-    let Some(group) = group::load(ctx, id)? else { return Err(words::no_group(id).into()) };
+    let Some(group) = group::load(ctx, id)? else { return Err(joining::not_in(ctx, id).into()) };
     // What is as it was needs no change.
     let description = group.state.description();
     let title = title.filter(|title| *title != description.title);
@@ -130,7 +130,7 @@ pub(super) fn move_record(
 
 /// Forgets a group that one does not belong to.
 pub(super) fn delete(ctx: &mut Ctx<'_, '_>, id: &GroupId) -> Answer {
-    let Some(group) = group::load(ctx, id)? else { return Err(words::no_group(id).into()) };
+    let Some(group) = group::load(ctx, id)? else { return Err(joining::not_in(ctx, id).into()) };
     if matches!(group.phase, Phase::Member | Phase::Leaving) {
         let error = Error::new(ErrorCode::Invalid, "You belong to this group.");
         return Err(error.next("Leave it first.").into());
@@ -159,7 +159,7 @@ pub(super) fn list(ctx: &mut Ctx<'_, '_>) -> Answer {
 
 /// Whom a request means: a member by id or address, or anybody by id.
 fn member(ctx: &mut Ctx<'_, '_>, id: &GroupId, who: &Who) -> Result<AccountId, Failure> {
-    let Some(group) = group::load(ctx, id)? else { return Err(words::no_group(id).into()) };
+    let Some(group) = group::load(ctx, id)? else { return Err(joining::not_in(ctx, id).into()) };
     let found = match who {
         Who::Id(account) => Some(*account),
         Who::Address(address) => {

@@ -397,6 +397,15 @@ fn tell(ctx: &mut Ctx<'_, '_>, id: &GroupId) -> Result<(), EngineError> {
     }
 }
 
+/// Why nothing can be done in a group that one is not in: perhaps one only has not come in yet.
+pub(super) fn not_in(ctx: &Ctx<'_, '_>, id: &GroupId) -> Error {
+    match row(ctx, id).map(Row::phase) {
+        Some(Phase::Invited) => words::only_invited(),
+        Some(Phase::Preparing | Phase::Asked) => words::not_yet_in(),
+        _ => words::no_group(id),
+    }
+}
+
 fn answer(ctx: &Ctx<'_, '_>, id: &GroupId) -> Answer {
     let group = shown_one(ctx, id).ok_or_else(|| Failure::Answer(no_invitation()))?;
     Ok(Some(Response::Group { group }))

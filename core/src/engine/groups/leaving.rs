@@ -19,7 +19,7 @@ use super::{
     super::{Ctx, EngineError, account, error::Answer, tables::GROUP_LEAVES_ASKED, timers::Timer},
     apply, fanout,
     group::{self, Group, Phase},
-    propose, words,
+    joining, propose, words,
 };
 use crate::{
     api::Response,
@@ -43,7 +43,7 @@ pub(super) struct Leaving {
 /// This account leaves.
 pub(super) fn leave(ctx: &mut Ctx<'_, '_>, id: &GroupId) -> Answer {
     let Some(me) = account::me(ctx)? else { return Err(account::not_active(ctx)?.into()) };
-    let Some(group) = group::load(ctx, id)? else { return Err(words::no_group(id).into()) };
+    let Some(group) = group::load(ctx, id)? else { return Err(joining::not_in(ctx, id).into()) };
     let role = match (group.phase, group.state.role(&me.account)) {
         (Phase::Member, Some(role)) => role,
         (Phase::Leaving, _) => return apply::answer(ctx, id),

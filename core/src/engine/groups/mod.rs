@@ -346,7 +346,7 @@ fn acting(ctx: &mut Ctx<'_, '_>, id: &GroupId) -> Result<Rc<group::Group>, Failu
     if account::me(ctx)?.is_none() {
         return Err(account::not_active(ctx)?.into());
     }
-    let Some(group) = group::load(ctx, id)? else { return Err(words::no_group(id).into()) };
+    let Some(group) = group::load(ctx, id)? else { return Err(joining::not_in(ctx, id).into()) };
     match group.phase {
         group::Phase::Member => Ok(group),
         _ => Err(words::not_a_member().into()),

@@ -98,6 +98,16 @@ pub(super) fn no_group(id: &GroupId) -> Error {
     Error::new(ErrorCode::NotFound, format!("You have no group {id}."))
 }
 
+pub(super) fn only_invited() -> Error {
+    Error::new(ErrorCode::NotPermitted, "You are invited to this group, and have not accepted.")
+        .next("Accept the invitation first.")
+}
+
+pub(super) fn not_yet_in() -> Error {
+    Error::new(ErrorCode::NotPermitted, "You are not in this group yet.")
+        .next("Wait until somebody there has let you in.")
+}
+
 pub(super) fn not_a_member() -> Error {
     Error::new(ErrorCode::NotPermitted, "You don't belong to this group.")
         .next("Ask somebody there to invite you.")
