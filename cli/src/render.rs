@@ -4,9 +4,9 @@ use jiff::{Timestamp as Instant, tz::TimeZone};
 use wheesht_core::{
     api::{
         Availability, Body, Contact, ContactState, Conversation, Device, DeviceProposal, Error, FailReason,
-        File, FileState, Group, GroupChange, GroupDetails, GroupPhase, GroupRefusal, HistoryTransfer,
-        HistoryTransferState, Joining, Message, MessageState, Notice, Phase, Policy, Presence, Role, Status,
-        StopReason, Trouble,
+        File, FileState, Group, GroupDetails, GroupPhase, GroupRefusal, HistoryTransfer,
+        HistoryTransferState, Message, MessageState, Notice, Phase, Presence, Role, Status, StopReason,
+        Trouble, span,
     },
     proto::address::Address,
     time::Timestamp,
@@ -171,11 +171,11 @@ pub(crate) fn notice(notice: &Notice, message: &Message) -> String {
         Notice::SessionReset => "The encrypted session was set up anew.".to_owned(),
         Notice::Disappearing { after_ms: 0, .. } => format!("{who} lets messages stay from now on."),
         Notice::Disappearing { after_ms, .. } => {
-            format!("{who} has messages disappear after {} from now on.", duration(*after_ms))
+            format!("{who} has messages disappear after {} from now on.", span(*after_ms))
         }
         Notice::Group { actor_name, change, .. } => {
             let actor = if message.outgoing { "You".to_owned() } else { name(actor_name) };
-            format!("{actor} {}.", group_change(change))
+            format!("{actor} {}.", text::one_line(&change.words()))
         }
         Notice::Accepted => format!("{who} accepted: you can talk now."),
         _ => "Something happened that this version does not know; update Wheesht.".to_owned(),
@@ -192,7 +192,7 @@ pub(crate) fn trouble(trouble: &Trouble) -> String {
     let words = text::one_line(&Error::from(trouble).to_string());
     match trouble {
         Trouble::GroupChangeRefused { change, .. } => {
-            format!("Given up: you {}. {words}", group_change(change))
+            format!("Given up: you {}. {words}", text::one_line(&change.words()))
         }
         Trouble::GroupRecordUnreachable { relay, .. } => {
             format!(
@@ -278,7 +278,7 @@ pub(crate) fn group(group: &Group, style: Style) -> String {
     let phase = match group.phase {
         GroupPhase::Invited => style.warning("you are invited: accept or decline"),
         GroupPhase::Joining => style.dim("waits until you are let in"),
-        GroupPhase::Member => group.role.map(role).unwrap_or_default().to_owned(),
+        GroupPhase::Member => group.role.map(Role::word).unwrap_or_default().to_owned(),
         GroupPhase::Leaving => style.dim("leaving"),
         GroupPhase::Left => style.dim("left"),
         GroupPhase::Removed => style.bad("you were removed"),
@@ -301,12 +301,12 @@ pub(crate) fn group_details(details: &GroupDetails, own: Option<&Address>, style
         lines.push(text::block(&details.group.about));
     }
     if let Some(policy) = &details.group.policy {
-        lines.push(style.dim(&policy_words(policy)));
+        lines.push(style.dim(&format!("  {}", policy.words())));
     }
     for member in &details.members {
         let verified = if member.verified { style.good(" verified") } else { String::new() };
         let this = if member.own { style.dim(" (you)") } else { String::new() };
-        lines.push(format!("  {:<24} {}{verified}{this}", short(&member.address, own), role(member.role)));
+        lines.push(format!("  {:<24} {}{verified}{this}", short(&member.address, own), member.role.word()));
     }
     for request in &details.requests {
         let who = short(&request.address, own);
@@ -319,72 +319,6 @@ pub(crate) fn group_details(details: &GroupDetails, own: Option<&Address>, style
     }
     lines.extend(details.banned.iter().map(|account| style.dim(&format!("  banned: {account}"))));
     lines.join("\n")
-}
-
-/// A role in a word.
-pub(crate) const fn role(role: Role) -> &'static str {
-    match role {
-        Role::Admin => "admin",
-        Role::Owner => "owner",
-        _ => "member",
-    }
-}
-
-fn policy_words(policy: &Policy) -> String {
-    let joining = match policy.joining {
-        Joining::Open => "who has a link comes in",
-        Joining::Closed => "nobody joins by link",
-        _ => "an admin lets in who has a link",
-    };
-    let from = |least: Role| match least {
-        Role::Member => "all members".to_owned(),
-        least => format!("{}s", role(least)),
-    };
-    let disappear = match policy.disappear_ms {
-        0 => String::new(),
-        ms => format!("; messages disappear after {}", duration(ms)),
-    };
-    format!("  {joining}; {} write, {} invite{disappear}", from(policy.write), from(policy.invite))
-}
-
-/// A span of time in a word or two.
-pub(crate) fn duration(ms: u64) -> String {
-    let seconds = ms / 1_000;
-    let (count, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
-/// What somebody did to a group.
-pub(crate) fn group_change(change: &GroupChange) -> String {
-    match change {
-        GroupChange::Founded { title } => format!("founded the group “{}”", text::one_line(title)),
-        GroupChange::Title { title } => format!("called the group “{}”", text::one_line(title)),
-        GroupChange::About { about } if about.is_empty() => "took away what the group is about".to_owned(),
-        GroupChange::About { about } => {
-            format!("wrote what the group is about: {}", text::excerpt(about, 80))
-        }
-        GroupChange::Picture => "changed the group's picture".to_owned(),
-        GroupChange::Policy { policy } => format!("changed how the group is run:{}", policy_words(policy)),
-        GroupChange::Added { name: whom, .. } => format!("added {}", name(whom)),
-        GroupChange::Removed { name: whom, banned: false, .. } => format!("removed {}", name(whom)),
-        GroupChange::Removed { name: whom, banned: true, .. } => format!("removed and banned {}", name(whom)),
-        GroupChange::Left { name: whom, .. } => format!("noted that {} has left", name(whom)),
-        GroupChange::Role { name: whom, role: to, .. } => format!("made {} {}", name(whom), role(*to)),
-        GroupChange::Unbanned { .. } => "lets somebody come back".to_owned(),
-        GroupChange::LinkMade { .. } => "made a link into the group".to_owned(),
-        GroupChange::LinkRevoked { .. } => "revoked a link".to_owned(),
-        GroupChange::KeyReplaced => "made a new key for the group".to_owned(),
-        GroupChange::Moved { relay } => format!("moved the group's record to {}", relay.authority()),
-        GroupChange::CaughtUp { missed } => {
-            format!("signed how the group is now: {missed} changes were made while this device was away")
-        }
-        _ => "changed the group in a way that this version does not know".to_owned(),
-    }
 }
 
 /// One device.
@@ -506,15 +440,6 @@ pub(crate) fn time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_span_is_told_in_its_largest_unit() {
-        for (ms, words) in
-            [(1_000, "1 second"), (90_000, "1 minute"), (7_200_000, "2 hours"), (604_800_000, "7 days")]
-        {
-            assert_eq!(duration(ms), words);
-        }
-    }
 
     const PLAIN: Style = Style { color: false };
 

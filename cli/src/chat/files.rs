@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 use wheesht_core::{
-    api::{Body, ConversationId, FileState, Message, Outgoing, Transfer},
+    api::{Body, ConversationId, FileState, Message, Outgoing, Transfer, span},
     proto::ids::MessageId,
 };
 
@@ -65,8 +65,7 @@ impl Transfers {
         let seconds = now.duration_since(seen.begun).as_secs().max(1);
         let speed = transfer.done.saturating_sub(seen.from) / seconds;
         let left = transfer.size.saturating_sub(transfer.done).checked_div(speed);
-        let left =
-            left.map(|left| format!(", {} left", render::duration(left.max(1) * 1_000))).unwrap_or_default();
+        let left = left.map(|left| format!(", {} left", span(left.max(1) * 1_000))).unwrap_or_default();
         let (of, speed) = (render::amount(transfer.size), render::amount(speed));
         Some(format!("{arrow} {name}: {percent} % of {of}, {speed}/s{left}"))
     }

@@ -1,7 +1,7 @@
 //! `wheesht message`: what one does to a message after it was written. The chat's `/reply`, `/react` and the like do it here too.
 
 use wheesht_core::{
-    api::{Body, ConversationId, Error, ErrorCode, Message, Request, Response, text},
+    api::{Body, ConversationId, Error, ErrorCode, Message, Request, Response, span, text},
     proto::ids::MessageId,
     time::Timestamp,
 };
@@ -115,23 +115,20 @@ pub(crate) async fn act(session: &Session, action: MessageAction, style: Style) 
             let object = client.call(Request::SetDisappearing { conversation, after_ms }).await?;
             let words = match after_ms {
                 0 => "From now on messages stay.".to_owned(),
-                ms => format!(
-                    "From now on messages disappear {} after they were sent or read.",
-                    render::duration(ms)
-                ),
+                ms => format!("From now on messages disappear {} after they were sent or read.", span(ms)),
             };
             Ok(Outcome { object, words })
         }
-        MessageAction::Mute { with, span, off } => {
+        MessageAction::Mute { with, span: asked, off } => {
             let conversation = conversation(session, &with).await?;
             let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
-            let span = span.map_or(FOR_GOOD, |Span(ms)| ms);
-            let until = (!off).then(|| Timestamp::from_millis(now.saturating_add(span)));
+            let lasting = asked.map_or(FOR_GOOD, |Span(ms)| ms);
+            let until = (!off).then(|| Timestamp::from_millis(now.saturating_add(lasting)));
             let object = client.call(Request::Mute { conversation, until }).await?;
-            let words = match (off, span) {
+            let words = match (off, lasting) {
                 (true, _) => "You are told of what is said there again.".to_owned(),
                 (false, FOR_GOOD) => "Muted.".to_owned(),
-                (false, ms) => format!("Muted for {}.", render::duration(ms)),
+                (false, ms) => format!("Muted for {}.", span(ms)),
             };
             Ok(Outcome { object, words })
         }

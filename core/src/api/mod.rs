@@ -22,6 +22,7 @@ mod search;
 pub mod text;
 mod types;
 mod who;
+mod words;
 
 pub use archive::{EXPORT_VERSION, ExportLine, HistoryTransfer, HistoryTransferState, Imported};
 pub use contact_extra::ContactExtra;
@@ -45,3 +46,4 @@ pub use types::{
     MessageState, Notice, Password, Phase, SafetyNumber, StopReason,
 };
 pub use who::{ConversationId, To, Who};
+pub use words::span;

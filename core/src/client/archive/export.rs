@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{beside::Beside, files::Part, html, json, markdown, plain, shown};
+use super::{
+    beside::Beside,
+    files::Part,
+    html, json, markdown, plain,
+    shown::{self, Calendar},
+};
 use crate::{
     api::{
         Body, Contact, Conversation, ConversationId, EXPORT_VERSION, Error, ErrorCode, ExportLine, Message,
@@ -130,7 +135,7 @@ impl Client {
         };
         part.write(begin.as_bytes()).await?;
         let mut pages = Pages::new(conversation.id);
-        let mut day = String::new();
+        let mut calendar = Calendar::here();
         while let Some(messages) = pages.next(self).await? {
             for message in &messages {
                 let text = match format {
@@ -139,10 +144,10 @@ impl Client {
                             Body::File { file, .. } => Some(beside.take(file).await?),
                             _ => None,
                         };
-                        html::message(message, copied.as_ref(), &mut day)
+                        html::message(message, copied.as_ref(), &mut calendar)
                     }
-                    ExportFormat::Markdown => markdown::message(message, &mut day),
-                    _ => plain::message(message, &mut day),
+                    ExportFormat::Markdown => markdown::message(message, &mut calendar),
+                    _ => plain::message(message, &mut calendar),
                 };
                 part.write(text.as_bytes()).await?;
                 done.messages += 1;

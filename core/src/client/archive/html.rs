@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{
     beside::Copied,
-    shown::{amount, aside, clock, day, failed, line, lines, text},
+    shown::{Calendar, amount, aside, failed, line, lines, text},
 };
 use crate::{
     api::{Body, File, Message},
@@ -47,15 +47,13 @@ blockquote {{ margin: .2rem 0; padding: 0 .6rem; border-left: 3px solid var(--di
     )
 }
 
-/// A message, and where its file lies; `last_day` is that of the message before.
-pub(super) fn message(message: &Message, copied: Option<&Copied>, last_day: &mut String) -> String {
+/// A message, and where its file lies.
+pub(super) fn message(message: &Message, copied: Option<&Copied>, calendar: &mut Calendar) -> String {
     let mut out = String::new();
-    let today = day(message.received_at);
-    if today != *last_day {
+    if let Some(today) = calendar.turned(message.received_at) {
         let _ = writeln!(out, "<h2>{today}</h2>");
-        *last_day = today;
     }
-    let at = clock(message.received_at);
+    let at = calendar.clock(message.received_at);
     let Some(text) = text(message) else {
         let _ = writeln!(out, r#"<div class="aside" dir="auto">{} · {at}</div>"#, escape(&aside(message)));
         return out;

@@ -3,22 +3,20 @@
 
 use std::fmt::Write as _;
 
-use super::shown::{aside, clock, day, failed, line, text};
+use super::shown::{Calendar, aside, failed, line, text};
 use crate::api::Message;
 
 pub(super) fn begin(title: &str) -> String {
     format!("# {}\n", escape(&line(title)))
 }
 
-/// A message; `last_day` is that of the message before.
-pub(super) fn message(message: &Message, last_day: &mut String) -> String {
+/// A message.
+pub(super) fn message(message: &Message, calendar: &mut Calendar) -> String {
     let mut out = String::new();
-    let today = day(message.received_at);
-    if today != *last_day {
+    if let Some(today) = calendar.turned(message.received_at) {
         let _ = write!(out, "\n## {today}\n");
-        *last_day = today;
     }
-    let at = clock(message.received_at);
+    let at = calendar.clock(message.received_at);
     let Some(text) = text(message) else {
         let _ = write!(out, "\n*{at} {}*\n", escape(&aside(message)));
         return out;

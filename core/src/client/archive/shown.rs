@@ -1,30 +1,47 @@
 //! What all readable formats share: how a message reads, when it was, and a name for its file.
 
+use jiff::{Zoned, tz::TimeZone};
+
 use crate::{
     api::{Body, Message, MessageState, Notice},
     time::Timestamp,
 };
 
-const DAY_MS: u64 = crate::proto::limits::DAY_MS;
-
-/// `2026-01-31`, in UTC.
-pub(super) fn day(at: Timestamp) -> String {
-    // Days since 0000-03-01, by eras of 400 years.
-    let days = at.as_millis() / DAY_MS + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+/// Days and hours as the person's calendar and clock have them, with the day that was shown last.
+pub(super) struct Calendar {
+    zone: TimeZone,
+    day: String,
 }
 
-/// `23:59`, in UTC.
-pub(super) fn clock(at: Timestamp) -> String {
-    let minutes = at.as_millis() % DAY_MS / 60_000;
-    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+impl Calendar {
+    /// That of this machine.
+    pub(super) fn here() -> Self {
+        Self::of(TimeZone::system())
+    }
+
+    fn of(zone: TimeZone) -> Self {
+        Self { zone, day: String::new() }
+    }
+
+    /// `2026-01-31`, if that is another day than the one before.
+    pub(super) fn turned(&mut self, at: Timestamp) -> Option<String> {
+        let day = self.local(at)?.strftime("%Y-%m-%d").to_string();
+        (day != self.day).then(|| {
+            self.day.clone_from(&day);
+            day
+        })
+    }
+
+    /// `23:59`.
+    pub(super) fn clock(&self, at: Timestamp) -> String {
+        self.local(at).map(|at| at.strftime("%H:%M").to_string()).unwrap_or_default()
+    }
+
+    fn local(&self, at: Timestamp) -> Option<Zoned> {
+        // Nobody says anything after the year 9999; a message that claims so has neither day nor hour.
+        let at = jiff::Timestamp::from_millisecond(i64::try_from(at.as_millis()).ok()?).ok()?;
+        Some(at.to_zoned(self.zone.clone()))
+    }
 }
 
 /// One line, without characters that do something.
@@ -83,7 +100,7 @@ pub(super) fn aside(message: &Message) -> String {
             Notice::AccountDeleted => format!("{name} deleted the account"),
             Notice::Disappearing { after_ms: 0, .. } => "Messages no longer disappear".to_owned(),
             Notice::Disappearing { .. } => "Messages disappear".to_owned(),
-            Notice::Group { actor_name, .. } => format!("{} changed the group", line(actor_name)),
+            Notice::Group { actor_name, change, .. } => line(&format!("{actor_name} {}", change.words())),
         },
     }
 }
@@ -105,11 +122,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_and_hours_are_those_of_the_calendar() {
+    fn days_and_hours_are_those_of_the_zone() {
         let at = Timestamp::from_millis(1_709_251_140_000);
-        assert_eq!((day(at).as_str(), clock(at).as_str()), ("2024-02-29", "23:59"));
-        assert_eq!(day(Timestamp::from_millis(0)), "1970-01-01");
-        assert_eq!(day(Timestamp::from_millis(4_102_444_800_000)), "2100-01-01");
+        let mut greenwich = Calendar::of(TimeZone::UTC);
+        assert_eq!(
+            (greenwich.turned(at).as_deref(), greenwich.clock(at).as_str()),
+            (Some("2024-02-29"), "23:59")
+        );
+        assert_eq!(greenwich.turned(at), None);
+        assert_eq!(greenwich.turned(Timestamp::from_millis(0)).as_deref(), Some("1970-01-01"));
+        let mut east = Calendar::of(TimeZone::fixed(jiff::tz::offset(2)));
+        assert_eq!((east.turned(at).as_deref(), east.clock(at).as_str()), (Some("2024-03-01"), "01:59"));
+        let never = Timestamp::from_millis(u64::MAX);
+        assert_eq!((east.turned(never), east.clock(never).as_str()), (None, ""));
     }
 
     #[test]
