@@ -23,6 +23,8 @@ use crate::{
 const AGAIN: Duration = Duration::from_secs(3);
 /// How far back `^N` counts files.
 const REACH: u32 = 100;
+/// Begins the words that go with a file.
+const CAPTION: &str = "--caption";
 
 /// Transfers under way.
 #[derive(Default)]
@@ -76,16 +78,28 @@ impl Chat {
     pub(super) async fn send_files(&self, words: &[String], line: &str) -> Result<()> {
         let open = conversation(&self.session, &self.named_or_open(None)?).await?;
         let whole = expand(line);
+        let mut parts = words.splitn(2, |word| word == CAPTION);
+        let (files, caption) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let paths = match whole.is_file() {
             true => vec![whole],
-            false => words.iter().map(|word| expand(word)).collect(),
+            false => files.iter().map(|word| expand(word)).collect(),
         };
+        if paths.is_empty() {
+            return Err(Failure::usage("Which file?").next("/send FILE --caption TEXT."));
+        }
+        if let Some(missing) = paths.iter().find(|path| !path.is_file()) {
+            let words = format!("There is no file {}.", text::one_line(&missing.to_string_lossy()));
+            return Err(Failure::usage(words).next("Words to go with a file stand behind --caption."));
+        }
+        // The words go with the first.
+        let mut caption = caption.join(" ");
         for path in paths {
             let path = std::path::absolute(&path)?;
             let Some(path) = path.to_str() else {
                 return Err(Failure::usage("A path is not written in UTF-8."));
             };
-            let (conversation, message) = self.session.client.send_file(open, Outgoing::new(path)).await?;
+            let file = Outgoing { caption: std::mem::take(&mut caption), ..Outgoing::new(path) };
+            let (conversation, message) = self.session.client.send_file(open, file).await?;
             let written = self.session.client.message(conversation, message).await?;
             lock(&self.state).marks.wrote(&written);
             self.screen.print(&render::message(&written, self.style))?;

@@ -166,7 +166,8 @@ pub(crate) async fn find(
             .next("^ is the newest, ^2 the one before it, and so on.")
     };
     let (messages, _) = session.client.history(conversation, None, REACH).await?;
-    let texts = messages.into_iter().rev().filter(|message| matches!(message.body, Body::Text { .. }));
+    let said = |message: &Message| matches!(message.body, Body::Text { .. } | Body::File { .. });
+    let texts = messages.into_iter().rev().filter(said);
     let found = match (reference.strip_prefix('^'), reference.parse::<u64>()) {
         (Some(back), _) => {
             let back: usize = if back.is_empty() { 1 } else { back.parse().map_err(|_| missing())? };

@@ -211,8 +211,13 @@ fn a_message_has_a_life() {
     bob.wait("/edit [^N] TEXT: give your last message another text");
     let path = world.path("notes.txt");
     std::fs::write(&path, "milk, eggs").unwrap();
-    alice.line(&format!("/send {}", path.to_str().unwrap()));
+    alice.line(&format!("/send {} what to buy", path.to_str().unwrap()));
+    alice.wait("Words to go with a file stand behind --caption.");
+    alice.line(&format!("/send {} --caption what to buy", path.to_str().unwrap()));
+    bob.wait("what to buy");
     bob.wait("[notes.txt]");
+    bob.line("/react 🛒");
+    alice.wait("[🛒]");
     let folder = world.path("got");
     std::fs::create_dir(&folder).unwrap();
     bob.line(&format!("/save ^ {}", folder.to_str().unwrap()));
