@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wheesht_core::{
-    api::{Contact, ContactState, ConversationId, Group, GroupPhase, Presence},
+    api::{Contact, ContactState, ConversationId, Group, GroupDetails, GroupPhase, Presence},
     proto::{
         address::Address,
         ids::{AccountId, GroupId},
@@ -22,12 +22,13 @@ pub(super) struct People {
     own: Option<Address>,
     known: BTreeMap<AccountId, Contact>,
     groups: BTreeMap<GroupId, Group>,
+    fellows: BTreeMap<AccountId, String>,
     names: Names,
 }
 
 impl People {
     pub(super) fn new(own: Option<Address>, names: Names) -> Self {
-        Self { own, known: BTreeMap::new(), groups: BTreeMap::new(), names }
+        Self { own, known: BTreeMap::new(), groups: BTreeMap::new(), fellows: BTreeMap::new(), names }
     }
 
     /// These are all.
@@ -69,6 +70,17 @@ impl People {
     /// What to call somebody.
     pub(super) fn who(&self, account: &AccountId) -> Option<String> {
         self.known.get(account).map(|contact| self.name(contact))
+    }
+
+    /// The same of somebody who may only be met in a group.
+    pub(super) fn anybody(&self, account: &AccountId) -> Option<String> {
+        self.who(account).or_else(|| self.fellows.get(account).cloned())
+    }
+
+    /// Whom one meets in the group that is open.
+    pub(super) fn meet(&mut self, details: &GroupDetails) {
+        let name = |address: &Address| render::short(address, self.own.as_ref());
+        self.fellows = details.members.iter().map(|member| (member.account, name(&member.address))).collect();
     }
 
     /// As one knows them.

@@ -258,6 +258,12 @@ impl Chat {
             Some(group) => self.invited(group)?,
             None => self.history(conversation, self.shown_on_opening).await?,
         }
+        if let (ConversationId::Group(group), None) = (conversation, &invited)
+            && let Ok(Response::GroupDetails { details }) =
+                self.session.client.call(Request::Group { group }).await
+        {
+            lock(&self.state).people.meet(&details);
+        }
         self.show_draft(conversation).await?;
         self.show_presence(&conversation)?;
         lock(&self.state).open = Some(Open { conversation, name: title });

@@ -12,13 +12,20 @@ use wheesht_core::{
 };
 
 use super::{Chat, MARKS_AFTER, editor::lock, perform::is_new};
-use crate::{exit::Result, render, text};
+use crate::{exit::Result, render, text, tui::preview_lines};
 
 /// That somebody writes is told again after this long.
 const WRITING_AGAIN: Duration = Duration::from_secs(60);
+/// How high a picture's preview is, in lines.
+const PREVIEW_ROWS: u32 = 6;
 
 fn unix_millis() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
+/// Whether nothing but where its file is may have changed: that is told by itself.
+fn is_only_fetched(message: &Message) -> bool {
+    matches!(message.body, Body::File { .. }) && message.reactions.is_empty() && message.edited.is_none()
 }
 
 impl Chat {
@@ -71,7 +78,7 @@ impl Chat {
                     .open
                     .as_ref()
                     .is_some_and(|open| open.conversation == message.conversation);
-                if is_open {
+                if is_open && !is_only_fetched(&message) {
                     self.screen.print(&format!(
                         "{} {}",
                         style.dim("now:"),
@@ -139,6 +146,18 @@ impl Chat {
         Ok(())
     }
 
+    /// A picture that came, small, where colours can be shown.
+    fn preview(&self, message: &Message) -> Result<()> {
+        let Body::File { file, .. } = &message.body else { return Ok(()) };
+        let Some(preview) = file.preview.as_ref().filter(|_| self.style.color && !message.outgoing) else {
+            return Ok(());
+        };
+        for row in preview_lines(preview.bytes(), PREVIEW_ROWS) {
+            self.screen.print(&format!("      {row}"))?;
+        }
+        Ok(())
+    }
+
     async fn message(&self, message: &Message) -> Result<()> {
         let style = self.style;
         // A group's first notice may come before the group itself.
@@ -167,6 +186,7 @@ impl Chat {
         let shown = render::message(message, style);
         if is_open {
             self.screen.print(&shown)?;
+            self.preview(message)?;
             if !message.outgoing {
                 self.session.client.mark_read(message.conversation, message.seq).await?;
             }
@@ -176,10 +196,10 @@ impl Chat {
             (Body::Notice { .. }, _) if matches!(message.conversation, ConversationId::Group(_)) => {
                 self.screen.print(&format!("{} {shown}", style.dim(&title)))?;
             }
-            (Body::Text { .. }, true) => {
+            (Body::Text { .. } | Body::File { .. }, true) => {
                 self.screen.print(&format!("{} {shown}", style.dim(&format!("to {title}"))))?;
             }
-            (Body::Text { .. }, false) => {
+            (Body::Text { .. } | Body::File { .. }, false) => {
                 self.screen.print(&format!("{shown} {}", style.dim(&format!("(/open {title})"))))?;
             }
             _ => self.screen.print(&shown)?,
@@ -260,7 +280,7 @@ impl Chat {
             if !is_open || is_over || state.writing.insert(who, now).is_some() {
                 return Ok(());
             }
-            state.people.who(&who).unwrap_or_else(|| "somebody".to_owned())
+            state.people.anybody(&who).unwrap_or_else(|| "somebody".to_owned())
         };
         Ok(self.screen.print(&self.style.dim(&format!("* {name} is writing…")))?)
     }

@@ -218,6 +218,12 @@ fn a_message_has_a_life() {
     bob.wait("[notes.txt]");
     bob.line("/react 🛒");
     alice.wait("[🛒]");
+    // Lines that come before the one above is done with, pasted say, are not lost.
+    bob.keys("/status\r/pins\r/whoever\rone\rtwo\rthree\r");
+    bob.wait("There is no /whoever");
+    for word in ["one", "two", "three"] {
+        alice.wait(&format!("bob: {word}"));
+    }
     let folder = world.path("got");
     std::fs::create_dir(&folder).unwrap();
     bob.line(&format!("/save ^ {}", folder.to_str().unwrap()));
