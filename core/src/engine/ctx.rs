@@ -22,6 +22,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// What an envelope of unproven origin brings about waits this long (milliseconds): at least, and at most so much more.
+const UNOBSERVED_MS: (u64, u64) = (5_000, 30_000);
+
 /// What to do with a reply; each module keeps its own kind.
 pub(crate) enum Pending {
     Link(links::Pending),
@@ -130,6 +133,14 @@ impl<'a, 's> Ctx<'a, 's> {
         let mut bytes = [0; N];
         self.rng.fill_bytes(&mut bytes);
         bytes
+    }
+
+    /// When to do what an envelope asks for that proves nothing of its sender: late enough, and at random, so that a relay which
+    /// pushes one can't tell by what follows whose connection is whose.
+    // CON-33
+    pub(crate) fn unobserved(&mut self) -> Timestamp {
+        let more = u64::from_be_bytes(self.random()) % UNOBSERVED_MS.1;
+        self.now.plus_millis(UNOBSERVED_MS.0 + more)
     }
 
     /// Reads a row.

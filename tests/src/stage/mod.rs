@@ -12,6 +12,7 @@ pub mod blobs;
 pub mod groups;
 mod installation;
 pub mod people;
+pub mod stranger;
 pub mod tamper;
 
 use std::{

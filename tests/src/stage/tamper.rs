@@ -39,6 +39,9 @@ const GROUP_WAITING: Table = Table::new("group waiting", KeyClass::Lasting);
 const LANES: Table = Table::new("lanes", KeyClass::Lasting);
 const LANE_LIST: Table = Table::new("lane list", KeyClass::Lasting);
 const OUTBOX: Table = Table::new("outbox", KeyClass::Daily);
+const PEERS: Table = Table::new("peers", KeyClass::Lasting);
+const REPAIRS: Table = Table::new("repairs", KeyClass::Lasting);
+const CONTACT_NUMBERS: Table = Table::new("contact numbers", KeyClass::Lasting);
 const WAITING_LANES: Table = Table::new("waiting lanes", KeyClass::Lasting);
 
 /// What a device signs with.
@@ -202,6 +205,26 @@ impl Stage {
         self.at(who).tamper(|tx| {
             let rows = |table| tx.scan(table, id.as_ref(), .., Direction::Forward, usize::MAX);
             tables.into_iter().map(|table| rows(table).expect("a healthy store").len()).sum()
+        })
+    }
+
+    /// Rows of sessions, lanes and repairs that a device holds about an account.
+    ///
+    /// # Panics
+    /// If the store fails.
+    pub fn traces(&mut self, who: Who, of: AccountId) -> usize {
+        self.at(who).tamper(|tx| {
+            let lane = tx.get(LANES, of.as_ref(), 0).expect("a healthy store");
+            let peers = tx.get(PEERS, of.as_ref(), 0).expect("a healthy store");
+            let contact = tx.get(CONTACT_NUMBERS, of.as_ref(), 0).expect("a healthy store");
+            let repairs = tx.scan(REPAIRS, b"", .., Direction::Forward, usize::MAX).expect("a healthy store");
+            let repairs = repairs.iter().filter(|(_, row)| {
+                stored::Repairs::decode(row.as_slice()).expect("a row").identity == of.as_ref()
+            });
+            usize::from(lane.is_some())
+                + usize::from(peers.is_some())
+                + usize::from(contact.is_some())
+                + repairs.count()
         })
     }
 

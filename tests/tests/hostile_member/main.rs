@@ -17,6 +17,7 @@ mod joining;
 mod keys;
 mod speech;
 mod state;
+mod strangers;
 
 use wheesht_core::proto::{
     content::{Text, content::Body},

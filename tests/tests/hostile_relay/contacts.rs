@@ -348,3 +348,43 @@ fn swaps_the_address_for_strangers() {
     // Bob's client looks as a stranger would, and tells him.
     assert!(!stage.troubles(bob).is_empty());
 }
+
+#[test]
+fn con_34_shows_a_list_that_nobody_signed_to_lift_a_block() {
+    for (seed, ahead) in [(131, 0), (132, 7)] {
+        let mut two = friends(seed);
+        let forger = Forger::new(two.stage.now);
+        let (fake, ghost) = (forger.manifest("bob").encoded().to_vec(), forger.certificate());
+        lie(&mut two.stage, move |victim, _, answer| {
+            if let (0, Body::LookupOk(found)) = (victim, answer) {
+                (found.manifest, found.request_address) = (fake.clone(), vec![7; 16]);
+            }
+        });
+        bob_has_another(&mut two);
+        assert!(two.stage.contact(two.alice, "bob").unwrap().identity_changed);
+        // His identity's name on it, and nobody's signature.
+        lie(&mut two.stage, move |victim, _, answer| match answer {
+            Body::LookupOk(found) if victim == 0 => {
+                let forged = with_a_ghost(&found.manifest, &ghost);
+                let mut signed = SignedManifest::decode(forged.as_slice()).unwrap();
+                let mut manifest = DeviceManifest::decode(signed.manifest.as_slice()).unwrap();
+                manifest.version += ahead;
+                signed.manifest = manifest.encode_to_vec();
+                found.manifest = signed.encode_to_vec();
+            }
+            Body::Manifests(list) if victim == 0 => list.manifests.clear(),
+            _ => {}
+        });
+        for _ in 0..20 {
+            two.stage.advance(MINUTE);
+            assert!(two.stage.contact(two.alice, "bob").unwrap().identity_changed, "{ahead} ahead");
+        }
+        let error = two.stage.try_send(two.alice, "bob", "is it you?").unwrap_err();
+        assert_eq!(error.code, ErrorCode::IdentityChanged);
+        // The truth lifts it.
+        behave(&mut two.stage, &[two.alice, two.bob]);
+        two.stage.advance(DAY);
+        assert!(!two.stage.contact(two.alice, "bob").unwrap().identity_changed);
+        go_on(&mut two);
+    }
+}

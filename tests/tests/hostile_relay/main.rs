@@ -10,6 +10,7 @@
     reason = "a test may; clippy knows that of test functions only"
 )]
 
+mod anonymity;
 mod answers;
 mod bundles;
 mod contacts;

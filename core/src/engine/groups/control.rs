@@ -38,11 +38,11 @@ pub(crate) fn control(
     let (account, device) = (from.identity(), from.device_id());
     match what {
         What::Invite(invite) => return joining::invited(ctx, &account, &id, invite),
+        // GRM-26: through a group's address only a member gives somebody's request on.
+        What::Join(_) if through.is_some() && !super::is_member(ctx, &id, &account)? => return Ok(false),
         What::Join(request) => return requests::asked(ctx, &account, &id, request),
-        What::Removed(change) => {
-            learn::removed(ctx, &id, &change)?;
-            return super::has_member(ctx, &id, &account);
-        }
+        What::Removed(_) if !super::has_member(ctx, &id, &account)? => return Ok(false),
+        What::Removed(change) => learn::removed(ctx, &id, &change)?,
         What::Welcome(welcome) => return joining::welcomed(ctx, &account, &id, welcome),
         What::Refused(refusal) => return joining::refused(ctx, &account, &id, &refusal),
         // The rest is among members; what comes from outside by another way isn't.

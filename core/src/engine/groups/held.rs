@@ -22,7 +22,6 @@ use super::{
         Ctx, EngineError, account, messaging,
         tables::{GROUP_HELD, GROUP_HOLDING},
     },
-    ask,
     inbox::{self, Fate},
 };
 use crate::{api::Notice, store::Direction};
@@ -108,12 +107,13 @@ fn retry(ctx: &mut Ctx<'_, '_>, id: &GroupId) -> Result<(), EngineError> {
             Fate::Done | Fate::Elsewhere => drop_one(ctx, id, n),
             Fate::Lacks(now) if now == lack => {}
             Fate::Lacks(now) => {
-                ctx.save(GROUP_HELD, id.as_ref(), n, &row(kept.envelope, kept.received_ms, now));
+                let envelope = kept.envelope;
+                ctx.save(GROUP_HELD, id.as_ref(), n, &row(envelope.clone(), kept.received_ms, now));
                 let held = ctx.passing.groups.talk.held.get_mut(id).map(|(_, held)| held);
                 for (_, lack) in held.into_iter().flatten().filter(|(known, _)| *known == n) {
                     *lack = now;
                 }
-                ask::lacks(ctx, id, now)?;
+                inbox::lacks(ctx, id, &envelope, now)?;
             }
         }
         due.extend(self::due(ctx, id));

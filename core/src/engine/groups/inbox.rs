@@ -55,10 +55,21 @@ pub(crate) fn deliver(ctx: &mut Ctx<'_, '_>, id: &GroupId, envelope: &[u8]) -> R
         Fate::Elsewhere => Ok(false),
         Fate::Lacks(lack) => {
             held::hold(ctx, id, envelope, lack)?;
-            ask::lacks(ctx, id, lack)?;
+            lacks(ctx, id, envelope, lack)?;
             Ok(true)
         }
     }
+}
+
+/// Asks for what an envelope lacks, if it came under the group's key: anybody could have sealed it otherwise.
+// CON-33
+pub(super) fn lacks(
+    ctx: &mut Ctx<'_, '_>,
+    id: &GroupId,
+    envelope: &[u8],
+    lack: Lack,
+) -> Result<(), EngineError> {
+    if outer::is_group_envelope(envelope) { ask::lacks(ctx, id, lack) } else { Ok(()) }
 }
 
 /// Opens an envelope and acts on it.
@@ -188,7 +199,7 @@ fn pairwise(
     else {
         return Ok(Fate::Done);
     };
-    match messaging::open_in_group(ctx, id, &certificate, &message)?.and_then(|content| content.body) {
+    match messaging::open_in_group(ctx, id, &certificate, &message, true)?.and_then(|content| content.body) {
         Some(Body::Group(what)) if what.group_id == id.as_ref() => {
             control(ctx, &certificate, Some(*id), what)?;
         }
@@ -212,13 +223,18 @@ fn sealed(ctx: &mut Ctx<'_, '_>, me: &Me, id: &GroupId, sealed: &[u8]) -> Result
         Sender::Unknown => return Ok(Fate::Lacks(Lack::Device(claimed))),
         Sender::Refused => return Ok(Fate::Elsewhere),
     };
+    // GRM-26
+    let account = certificate.identity();
+    let expected = super::is_own(ctx, &account)?
+        || super::is_member(ctx, id, &account)?
+        || joining::asked(ctx, id, &account);
     let before = ctx.tx.savepoint();
-    let wanted = match messaging::open_in_group(ctx, id, &certificate, &opened.message)? {
+    let wanted = match messaging::open_in_group(ctx, id, &certificate, &opened.message, expected)? {
         Some(Content { body: Some(Body::Group(what)), .. }) if what.group_id == id.as_ref() => {
             control(ctx, &certificate, Some(*id), what)?
         }
         Some(_) => false,
-        None => true,
+        None => expected,
     };
     if !wanted {
         // Who has no business here leaves nothing behind, not even a session.

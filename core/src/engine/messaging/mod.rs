@@ -529,30 +529,33 @@ pub(crate) fn queue_control(
 }
 
 /// Opens a session message of a device, come through the address of a group that it is about; and answers, if that is all it asks,
-/// what the device can't read. Gives anything else it says.
-// CON-3
+/// what the device can't read, if it is one from which something is expected there. Gives anything else it says.
+// CON-3, GRM-26
 pub(crate) fn open_in_group(
     ctx: &mut Ctx<'_, '_>,
     group: &GroupId,
     sender: &DeviceCertificate,
     message: &UnverifiedSessionMessage,
+    expected: bool,
 ) -> Result<Option<Content>, EngineError> {
     let Some(me) = account::me(ctx)? else { return Ok(None) };
     let (account, device) = (sender.identity(), sender.device_id());
     match sessions::open(ctx, &me, sender, message)? {
         sessions::Opened::Content(bytes) => {
             let Ok(content) = Content::decode(bytes.as_slice()) else { return Ok(None) };
-            if let Some(Body::RetryRequest(request)) = &content.body {
+            if let Some(Body::RetryRequest(request)) = &content.body
+                && expected
+            {
                 repair::asked(ctx, &account, &device, request)?;
                 return Ok(None);
             }
             Ok(Some(content))
         }
-        sessions::Opened::Nothing => Ok(None),
-        sessions::Opened::Unreadable => {
+        sessions::Opened::Unreadable if expected => {
             repair::unreadable(ctx, &account, &device, Some(group), message)?;
             Ok(None)
         }
+        sessions::Opened::Nothing | sessions::Opened::Unreadable => Ok(None),
     }
 }
 

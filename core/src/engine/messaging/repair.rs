@@ -7,6 +7,9 @@
 //!           shown, once  ◀──────────── the same content ──────  sends it again, at most twice
 //! ```
 //!
+//! What can't be read proves nothing of who sent it. So it is never asked for at once, but some seconds later, at random: else a relay that
+//! pushes garbage under a contact's name would see whose connection asks (CON-33).
+//!
 //! A peer's device may claim what it likes: a question is answered only for what was encrypted for that very device, and
 //! resets, questions and answers are bounded per hour.
 
@@ -43,7 +46,7 @@ const MAX_ASKED: u32 = 100;
 const MAX_ANSWERED: u32 = 200;
 
 /// Messages to ask for when a reset is allowed again.
-const MAX_WAITING: usize = 32;
+const MAX_WAITING: usize = 100;
 
 /// Devices of one account with a row.
 const MAX_DEVICES: usize = 2 * wheesht_proto::limits::MAX_DEVICES;
@@ -77,23 +80,19 @@ pub(super) fn unreadable(
         count,
         group: group.map(|group| group.to_vec()).unwrap_or_default(),
     };
-    let current = sessions::current(ctx, account, device)?;
     let (number, mut repairs) = load(ctx, account)?;
     let now = ctx.now.as_millis();
     let mut repair = of_device(&mut repairs, device, now);
-    if repair.waiting.contains(&broken) {
+    // CON-16
+    if repair.waiting.contains(&broken) || repair.waiting.len() >= MAX_WAITING {
         return Ok(());
     }
-    // CON-16
-    if now >= repair.next_ms {
-        reset(ctx, account, device, &mut repair, vec![broken])?;
-    } else if repair.asked < MAX_ASKED && current.is_some_and(|current| current != broken.session_id) {
-        // Another session stands already: what was under way in the broken one is asked for on it.
-        repair.asked += 1;
-        ask(ctx, account, device, broken)?;
-    } else if repair.waiting.len() < MAX_WAITING {
-        repair.waiting.push(broken);
+    // CON-33
+    let soon = ctx.unobserved().as_millis();
+    if repair.waiting.is_empty() || repair.due_ms > soon {
+        repair.due_ms = soon;
     }
+    repair.waiting.push(broken);
     repairs.devices.push(repair);
     save(ctx, number, &repairs);
     Ok(())
@@ -154,10 +153,8 @@ pub(super) fn due(ctx: &mut Ctx<'_, '_>) -> Result<(), EngineError> {
         let Some(mut repairs) = ctx.load::<Repairs>(REPAIRS, b"", number)? else { continue };
         let account: AccountId = row_id(&repairs.identity, REPAIRS)?;
         for repair in &mut repairs.devices {
-            if now >= repair.next_ms && !repair.waiting.is_empty() {
-                let device: DeviceId = row_id(&repair.device_id, REPAIRS)?;
-                let waiting = std::mem::take(&mut repair.waiting);
-                reset(ctx, &account, &device, repair, waiting)?;
+            if now >= repair.due_ms && !repair.waiting.is_empty() {
+                attend(ctx, &account, repair)?;
             }
         }
         save(ctx, number, &repairs);
@@ -195,6 +192,29 @@ pub(super) fn forget(ctx: &mut Ctx<'_, '_>, account: &AccountId) -> Result<(), E
     if let Some(lane) = outbox::lane(ctx, account)? {
         ctx.tx.delete(REPAIRS, b"", lane.number);
         ctx.passing.messaging.repairs.remove(&lane.number);
+    }
+    Ok(())
+}
+
+/// Asks for what could not be read, as far as it may now; the rest waits until the session may be set up anew.
+// CON-16
+fn attend(ctx: &mut Ctx<'_, '_>, account: &AccountId, repair: &mut Repair) -> Result<(), EngineError> {
+    let device: DeviceId = row_id(&repair.device_id, REPAIRS)?;
+    let waiting = std::mem::take(&mut repair.waiting);
+    if ctx.now.as_millis() >= repair.next_ms {
+        return reset(ctx, account, &device, repair, waiting);
+    }
+    repair.due_ms = repair.next_ms;
+    let current = sessions::current(ctx, account, &device)?;
+    for broken in waiting {
+        // Another session stands already: what was under way in the broken one is asked for on it.
+        let stands = current.as_ref().is_some_and(|current| *current != broken.session_id);
+        if stands && repair.asked < MAX_ASKED {
+            repair.asked += 1;
+            ask(ctx, account, &device, broken)?;
+        } else {
+            repair.waiting.push(broken);
+        }
     }
     Ok(())
 }
@@ -310,7 +330,7 @@ fn of_device(repairs: &mut Repairs, device: &DeviceId, now: u64) -> Repair {
 
 fn remember(ctx: &mut Ctx<'_, '_>, number: u64, repairs: &Repairs) {
     let waiting = repairs.devices.iter().filter(|repair| !repair.waiting.is_empty());
-    match waiting.map(|repair| repair.next_ms).min() {
+    match waiting.map(|repair| repair.due_ms).min() {
         Some(at) => ctx.passing.messaging.repairs.insert(number, Timestamp::from_millis(at)),
         None => ctx.passing.messaging.repairs.remove(&number),
     };

@@ -38,7 +38,7 @@ pub(crate) fn fellow_manifest(
     }
     if let Some(known) = contact::by_id(ctx, id)? {
         if shown.version() > known.manifest.version() {
-            manifests::meet(ctx, &known, encoded, None)?;
+            manifests::hearsay(ctx, &known, encoded)?;
         }
         return Ok(true);
     }

@@ -3,6 +3,8 @@
 //! A message says how far its sender's manifest has come; whoever hears of a newer one fetches the chain in between and checks
 //! each link. A relay can thus withhold an update only until the next message, add no device, and go back to no older list.
 
+use std::rc::Rc;
+
 use wheesht_proto::{
     ids::{AccountId, DepositAddress},
     relay::{self, ErrorCode as Refusal, client_frame, relay_frame},
@@ -100,8 +102,28 @@ pub(super) fn meet(
     shown: &[u8],
     request_address: Option<DepositAddress>,
 ) -> Result<(), EngineError> {
-    let mut contact = contact.clone();
-    contact.checked = ctx.now;
+    let contact = Contact { checked: ctx.now, ..contact.clone() };
+    compare(ctx, contact, shown, request_address)
+}
+
+/// A member of a group shows this manifest of an account: nothing that its relay has confirmed.
+// GRO-12
+pub(super) fn hearsay(ctx: &mut Ctx<'_, '_>, contact: &Contact, shown: &[u8]) -> Result<(), EngineError> {
+    let ours = UnverifiedManifest::decode(shown).ok().filter(|shown| shown.identity() == contact.id);
+    let Some(ours) = ours else { return Ok(()) };
+    match ours.verify_next(&contact.manifest) {
+        Ok(next) => install(ctx, contact.clone(), next),
+        // There may be others in between; its relay has them.
+        Err(_) => check(ctx, contact),
+    }
+}
+
+fn compare(
+    ctx: &mut Ctx<'_, '_>,
+    mut contact: Contact,
+    shown: &[u8],
+    request_address: Option<DepositAddress>,
+) -> Result<(), EngineError> {
     let known = contact.manifest.head();
     let Ok(shown) = UnverifiedManifest::decode(shown) else { return withheld(ctx, contact) };
     if shown.identity() != contact.id {
@@ -114,10 +136,6 @@ pub(super) fn meet(
     if shown.version() < known.version || (shown.version() == known.version && shown.hash() != known.hash) {
         return withheld(ctx, contact);
     }
-    if contact.changed.take().is_some() {
-        // The address shows again whom it always showed: nothing stands in the way of writing to them.
-        ctx.event(EventKind::Contact { contact: contact.to_api(ctx) })?;
-    }
     let unchanged = shown.version() == known.version;
     let from_version = known.version + 1;
     let next = (shown.version() == from_version).then(|| shown.verify_next(&contact.manifest));
@@ -126,10 +144,13 @@ pub(super) fn meet(
             if !genuine(ctx, &contact) {
                 return withheld(ctx, contact);
             }
-            let contact = contact::save(ctx, contact)?;
+            let contact = shown_again(ctx, contact)?;
             messaging::manifest_changed(ctx, &contact.id)
         }
-        Some(Ok(next)) => install(ctx, contact, next),
+        Some(Ok(next)) => {
+            let contact = (*shown_again(ctx, contact)?).clone();
+            install(ctx, contact, next)
+        }
         Some(Err(_)) => withheld(ctx, contact),
         None => {
             let contact = contact::save(ctx, contact)?;
@@ -154,6 +175,7 @@ pub(super) fn chain_reply(
             match verify_chain(&contact.manifest, &list.manifests) {
                 Ok(mut chain) => {
                     let Some(newest) = chain.pop() else { return withheld(ctx, contact) };
+                    let contact = (*shown_again(ctx, contact)?).clone();
                     install(ctx, contact, newest)?;
                     // The relay gives a bounded number at a time: look whether that was all.
                     match contact::by_id(ctx, id)? {
@@ -201,6 +223,18 @@ pub(super) fn install(
         books::read(ctx, &contact)?;
     }
     messaging::manifest_changed(ctx, &contact.id)
+}
+
+/// The address's relay shows a list that the contact's own identity key signed: whom it always showed. Nothing stands in the way of
+/// writing to them. A list that doesn't verify never gets here.
+// CON-34
+fn shown_again(ctx: &mut Ctx<'_, '_>, mut contact: Contact) -> Result<Rc<Contact>, EngineError> {
+    let lifted = contact.changed.take().is_some();
+    let contact = contact::save(ctx, contact)?;
+    if lifted {
+        ctx.event(EventKind::Contact { contact: contact.to_api(ctx) })?;
+    }
+    Ok(contact)
 }
 
 fn identity_changed(

@@ -6,7 +6,6 @@ use super::{
     super::{Ctx, EngineError, account},
     check_at,
     contact::{self, Contact},
-    manifests,
 };
 use crate::{
     api::ContactState,
@@ -58,13 +57,13 @@ pub(crate) fn sender(ctx: &mut Ctx<'_, '_>, shown: UnverifiedCertificate) -> Res
         return Ok(Sender::Contact(contact, device));
     }
     let Ok(device) = shown.verify() else { return Ok(Sender::Refused) };
-    if ctx.now.millis_since(contact.checked) >= FRESH_MS {
-        manifests::check(ctx, &contact)?;
-    } else if device.created() <= contact.manifest.created() {
+    let fresh = contact.checked.plus_millis(FRESH_MS);
+    if ctx.now < fresh && device.created() <= contact.manifest.created() {
         // The newest list was made after this device, and doesn't have it: it was removed, or never confirmed.
         return Ok(Sender::Refused);
-    } else {
-        check_at(ctx, &contact.id, contact.checked.plus_millis(FRESH_MS));
     }
+    // CON-33: anybody may show a certificate, and this device would look its owner up.
+    let at = ctx.unobserved().max(fresh);
+    check_at(ctx, &contact.id, at);
     Ok(Sender::Unknown)
 }
